@@ -1,0 +1,168 @@
+"""The command line: one subcommand a stage, and no logic."""
+
+import argparse
+import difflib
+import errno
+import os
+import sys
+import traceback
+import warnings
+from pathlib import Path
+from typing import NoReturn
+
+from qloratory import __version__
+from qloratory.config import describe_settings, load_config
+from qloratory.errors import EXIT_CODES, INTERRUPTED_EXIT_CODE, ConfigError, OutputError, QloratoryError
+
+COMMANDS = {
+    "run": "the whole pipeline: baseline, training, fine-tuned and merged answers, scores, report",
+    "train": "train the adapter and leave it, clean, in the run directory",
+    "generate": "answer the held-out prompts with the base and the adapter, or one prompt with --prompt",
+    "evaluate": "score the answers that are in the run directory",
+    "merge": "merge the adapter, save the merged model, and compare both token by token",
+    "report": "write report.html from the run directory, and show the same on the terminal",
+}
+DISK_ERRORS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the file system is read-only",
+    errno.EFBIG: "a file would be larger than allowed here",
+    errno.EACCES: "permission was denied",
+    errno.EPERM: "permission was denied",
+    errno.ENOTDIR: "a part of the path is a file",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command. Returns the exit code; a problem that the user can act on is one sentence on stderr."""
+    try:
+        options = parse(arguments)
+        quiet_libraries()
+        execute(options)
+    except QloratoryError as error:
+        return fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return fail("interrupted; go on with --resume", INTERRUPTED_EXIT_CODE)
+    except Exception as error:
+        reason = disk_problem(error)
+        if reason is None:
+            traceback.print_exc()
+            return fail(f"unexpected {type(error).__name__}: {error}", QloratoryError.exit_code)
+        return fail(f"{reason}; what was complete is kept, go on with --resume", OutputError.exit_code)
+    return 0
+
+
+def fail(message: str, code: int) -> int:
+    print(f"qloratory: {message}", file=sys.stderr)
+    return code
+
+
+def execute(options: argparse.Namespace) -> None:
+    config = load_config(options.recipe, options.overrides)
+    # Torch and its company take seconds to import: after the arguments are known to be right.
+    from qloratory import pipeline
+
+    job = pipeline.make_job(config)
+    match options.command:
+        case "run":
+            pipeline.run_pipeline(job, resume=options.resume, overwrite=options.overwrite)
+        case "train":
+            pipeline.start_run(job, resume=options.resume, overwrite=options.overwrite)
+            pipeline.train_stage(job, resume=options.resume)
+        case "generate" if options.prompt:
+            print(pipeline.answer_one(job, options.prompt, with_adapter=not options.baseline))
+        case "generate":
+            pipeline.continue_run(job)
+            for which in ["baseline"] if options.baseline else ["baseline", "finetuned"]:
+                pipeline.generate_stage(job, which)
+        case "evaluate":
+            pipeline.evaluate_stage(job)
+        case "merge":
+            pipeline.merge_stage(job, save=True)
+        case "report":
+            pipeline.report_stage(job)
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse whose errors are ours: one sentence, the nearest name, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; see qloratory --help")
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    arguments = sys.argv[1:] if arguments is None else arguments
+    first = arguments[0] if arguments else ""
+    if first and not first.startswith("-") and first not in COMMANDS:
+        near = difflib.get_close_matches(first, COMMANDS, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(COMMANDS)}"
+        raise ConfigError(f"there is no command {first!r}; {hint}")
+    options, rest = build_parser().parse_known_args(arguments)
+    if rest:
+        raise ConfigError(f"there is no option {rest[0]!r}; see qloratory {first} --help")
+    return options
+
+
+def build_parser() -> Parser:
+    parser = Parser(
+        prog="qloratory",
+        description="Fine-tune a small chat model with QLoRA and see every step proven.",
+        epilog=f"A first run:\n  qloratory run configs/smollm2-135m.yaml\n\n{exit_code_help()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"qloratory {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, meaning in COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=meaning,
+            description=meaning[0].upper() + meaning[1:] + ".",
+            epilog=f"settings, with their defaults:\n{describe_settings()}\n\n{exit_code_help()}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.add_argument("recipe", type=Path, help="YAML file with the settings, for example configs/smollm2-135m.yaml")
+        command.add_argument(
+            "overrides", nargs="*", metavar="section.name=value", help="settings that replace the recipe's"
+        )
+        if name in ("run", "train"):
+            existing = command.add_mutually_exclusive_group()
+            existing.add_argument("--resume", action="store_true", help="go on from the newest good checkpoint")
+            existing.add_argument("--overwrite", action="store_true", help="replace the run that is there")
+        if name == "generate":
+            command.add_argument("--prompt", help="answer this instead of the held-out prompts, and print the answer")
+            command.add_argument("--baseline", action="store_true", help="the base alone, without the adapter")
+    return parser
+
+
+def exit_code_help() -> str:
+    return "exit codes:\n" + "\n".join(f"  {code:<4}{meaning}" for code, meaning in EXIT_CODES.items())
+
+
+def disk_problem(error: BaseException) -> str | None:
+    """What a full or closed disk lies behind an error, told by errno or, for torch and safetensors, by its text."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno in DISK_ERRORS:
+            place = f" ({seen.filename})" if seen.filename else ""
+            return DISK_ERRORS[seen.errno] + place
+        for code, reason in DISK_ERRORS.items():
+            if os.strerror(code) in str(seen):
+                return reason
+        if "PytorchStreamWriter failed" in str(seen) or "unexpected pos" in str(seen):
+            return "a checkpoint could not be written, most likely since the disk is full"
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def quiet_libraries() -> None:
+    """Keep the libraries' own talk off the terminal, and their reports to their makers off the network."""
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    for name in ("TRANSFORMERS_VERBOSITY", "DATASETS_VERBOSITY", "TRL_VERBOSITY"):
+        os.environ.setdefault(name, "error")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    warnings.filterwarnings("ignore", category=FutureWarning)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""What can go wrong through no fault of the code: one sentence for the user, one exit code for the shell."""
+
+
+class QloratoryError(Exception):
+    """A problem that the user can act on. The message says what to do; the command line prints it alone."""
+
+    exit_code = 1
+    meaning = "an unexpected error: a defect of qloratory's, please report it with the traceback"
+
+
+class ConfigError(QloratoryError):
+    exit_code = 2
+    meaning = "a command, recipe or setting is wrong"
+
+
+class DataError(QloratoryError):
+    exit_code = 3
+    meaning = "a data file is missing, broken or empty"
+
+
+class ModelError(QloratoryError):
+    exit_code = 4
+    meaning = "a model, adapter or checkpoint is missing, broken or does not fit"
+
+
+class HardwareError(QloratoryError):
+    exit_code = 5
+    meaning = "the machine lacks what the recipe needs"
+
+
+class OutputError(QloratoryError):
+    exit_code = 6
+    meaning = "the output directory cannot be written, or lacks what a command reads from it"
+
+
+class LabelError(QloratoryError):
+    exit_code = 7
+    meaning = "the guard refused to train: the labels are not what was asked for"
+
+
+INTERRUPTED_EXIT_CODE = 130
+
+EXIT_CODES: dict[int, str] = {
+    0: "all went well",
+    **{
+        error.exit_code: error.meaning
+        for error in (QloratoryError, ConfigError, DataError, ModelError, HardwareError, OutputError, LabelError)
+    },
+    INTERRUPTED_EXIT_CODE: "interrupted by the user (Ctrl-C)",
+}

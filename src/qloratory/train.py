@@ -1,0 +1,263 @@
+"""Training: TRL's SFTTrainer, and the little that we change in it."""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from datasets import Dataset
+from peft import PeftModel
+from torch.utils.data import DataLoader
+from transformers import PreTrainedTokenizerBase, ProgressCallback, TrainerCallback
+from trl import SFTConfig, SFTTrainer
+
+from qloratory.checkpoint import newest_good_checkpoint
+from qloratory.config import Config
+from qloratory.data import Row
+from qloratory.errors import OutputError
+from qloratory.labels import IGNORED, guard_labels, tokenize_rows
+from qloratory.model import hub_id, trainable_parameters
+from qloratory.run import RunDirectory, write_atomically
+
+MIB = 2**20
+
+
+def train_adapter(
+    config: Config,
+    model: PeftModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: list[Row],
+    *,
+    resume: bool,
+) -> dict[str, Any]:
+    """Train the adapter on the rows' completions and leave it, clean, in the run directory.
+
+    Args:
+        config: Uses `model`, `lora` and `train`.
+        model: The base with a fresh adapter from `attach_adapter`.
+        tokenizer: The base's.
+        rows: Prompt/completion rows from `format_rows`.
+        resume: Go on from the newest good checkpoint, if there is one.
+
+    Returns:
+        Facts for run.json: rows, tokens, supervised tokens, trainable parameters, steps, seconds, tokens a second.
+
+    Raises:
+        LabelError: The guard found loss where none should be, or none where it should.
+        OutputError: The disk has no room for the checkpoints.
+    """
+    run = RunDirectory.of(config)
+    dataset = tokenize_rows(rows, tokenizer, config.train.max_length)
+    trainer = QloraTrainer(config, model, tokenizer, dataset)
+    counts = guard_labels(trainer.batches_in_order(), rows, tokenizer)
+    facts = describe_training(trainer, counts)
+    print(summary(facts))
+    check_space(run.path, trainable_parameters(model), config.train.save_total_limit)
+    checkpoint = newest_good_checkpoint(run.path) if resume else None
+    if resume:
+        print(f"Resuming from {checkpoint}" if checkpoint else "No good checkpoint to resume from: starting anew")
+    trainer.add_callback(MetricsFile(run.metrics, resumed_step=trainer.step_of(checkpoint)))
+    result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    save_adapter(config, model, tokenizer, run.adapter)
+    seconds = result.metrics["train_runtime"]
+    share_done = 1 - trainer.step_of(checkpoint) / max(trainer.state.max_steps, 1)
+    return facts | {
+        "steps": trainer.state.global_step,
+        "resumed_from": checkpoint.name if checkpoint else None,
+        "train_seconds": round(seconds, 1),
+        "tokens_per_second": round(facts["tokens_to_train"] * share_done / seconds, 1),
+    }
+
+
+class QloraTrainer(SFTTrainer):
+    """SFTTrainer on rows that are tokenized and labelled already, on one device, with nothing sent anywhere."""
+
+    def __init__(
+        self, config: Config, model: PeftModel, tokenizer: PreTrainedTokenizerBase, dataset: Dataset
+    ) -> None:
+        super().__init__(
+            model=model, args=sft_config(config), train_dataset=dataset, processing_class=tokenizer
+        )
+        # SFTTrainer casts a quantized model's adapter to bfloat16, but PEFT loads it in float32 on resume, and the
+        # losses would drift apart. It stays in float32, as PEFT makes it.
+        for parameter in trainable_parameters(self.model).values():
+            parameter.data = parameter.data.float()
+        # The stock callback prints a dict a logging step into the progress bar.
+        self.remove_callback(ProgressCallback)
+        self.add_callback(LossProgress())
+
+    def batches_in_order(self) -> DataLoader:
+        """The training rows as the trainer collates them, in their order, without touching the trainer's state."""
+        assert isinstance(self.train_dataset, Dataset)
+        assert self.data_collator is not None
+        size = self.args.per_device_train_batch_size
+        return DataLoader(self.train_dataset, batch_size=size, collate_fn=self.data_collator)  # type: ignore[arg-type]
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Mean cross entropy over the tokens that carry loss.
+
+        On a GPU, TRL's fused head does this. On a CPU that one projects every position to the vocabulary, so here
+        only the rows with loss reach the head.
+        """
+        if return_outputs or self.args.device.type != "cpu":
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        base = self.accelerator.unwrap_model(model).get_base_model()
+        hidden = base.model(
+            input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False
+        ).last_hidden_state[:, :-1]  # (rows, tokens - 1, width)
+        targets = inputs["labels"][:, 1:]  # (rows, tokens - 1)
+        with_loss = targets != IGNORED
+        logits = base.lm_head(hidden[with_loss]).float()  # (tokens with loss, vocabulary)
+        loss = F.cross_entropy(logits, targets[with_loss], reduction="sum")
+        # Divided by the supervised tokens of the whole step: splitting a batch never changes training.
+        return loss / (with_loss.sum() if num_items_in_batch is None else num_items_in_batch)
+
+    @staticmethod
+    def step_of(checkpoint: Path | None) -> int:
+        return int(checkpoint.name.removeprefix("checkpoint-")) if checkpoint else 0
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """No card a checkpoint: the clean adapter has the one card."""
+
+    def _send_telemetry(self) -> None:
+        """Nothing phones home."""
+
+
+def sft_config(config: Config) -> SFTConfig:
+    """TRL's arguments. What a recipe does not name has TRL's default, but for what is set to a constant here."""
+    train = config.train.model_dump(exclude={"output_dir", "adapter_name", "report_to"})
+    on_cpu = config.model.device == "cpu" or not torch.cuda.is_available()
+    return SFTConfig(
+        **train,
+        output_dir=str(config.train.output_dir),
+        report_to=config.train.report_to,
+        use_cpu=on_cpu,
+        bf16=not on_cpu and config.quantization.bnb_4bit_compute_dtype == "bfloat16",
+        dataloader_pin_memory=not on_cpu,
+        optim="adamw_torch",
+        save_strategy="steps",
+        logging_strategy="steps",
+        logging_first_step=True,
+        logging_nan_inf_filter=False,  # a loss that is not a number must be seen, not averaged away
+        completion_only_loss=False,  # the labels are there already; the guard reads them
+        packing=False,
+        remove_unused_columns=True,
+    )
+
+
+class MetricsFile(TrainerCallback):
+    """Writes a line a logged step to metrics.jsonl; on resume, drops the lines after the checkpoint first."""
+
+    def __init__(self, path: Path, resumed_step: int) -> None:
+        self.path = path
+        kept = []
+        if resumed_step and path.exists():
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [line for line in lines if json.loads(line)["step"] <= resumed_step]
+        write_atomically(path, "".join(kept))
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        if logs and "loss" in logs:
+            names = ("loss", "learning_rate", "grad_norm", "epoch")
+            line = {"step": state.global_step} | {name: logs[name] for name in names if name in logs}
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+
+
+class LossProgress(ProgressCallback):
+    """The progress bar with the latest loss at its end."""
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        if self.training_bar is not None and logs and "loss" in logs:
+            self.training_bar.set_postfix(loss=f"{logs['loss']:.3f}", refresh=False)
+
+
+def describe_training(trainer: QloraTrainer, counts: dict[str, int]) -> dict[str, Any]:
+    args = trainer.args
+    trainable = sum(parameter.numel() for parameter in trainable_parameters(trainer.model).values())
+    rows_a_step = args.per_device_train_batch_size * args.gradient_accumulation_steps
+    steps_an_epoch = -(-counts["rows"] // rows_a_step)
+    steps = args.max_steps if args.max_steps > 0 else -(-int(args.num_train_epochs * counts["rows"]) // rows_a_step)
+    return counts | {
+        "trainable_parameters": trainable,
+        "total_parameters": trainer.model.num_parameters(),
+        "rows_per_step": rows_a_step,
+        "planned_steps": steps,
+        "tokens_to_train": round(counts["tokens"] * steps / steps_an_epoch),
+    }
+
+
+def summary(facts: dict[str, Any]) -> str:
+    """The facts worth knowing before time is spent."""
+    share = 100 * facts["trainable_parameters"] / facts["total_parameters"]
+    loss_share = 100 * facts["supervised_tokens"] / facts["tokens"]
+    return (
+        f"Training on {facts['rows']} rows, {facts['tokens']:,} tokens, of which {loss_share:.0f} % carry loss: "
+        f"the answers and their end tokens, checked row by row\n"
+        f"{facts['trainable_parameters']:,} trainable parameters ({share:.2f} %); "
+        f"{facts['planned_steps']} steps of {facts['rows_per_step']} rows"
+    )
+
+
+def check_space(directory: Path, trainable: dict[str, torch.Tensor], checkpoints: int) -> None:
+    """Refuse to start where the checkpoints cannot fit: the adapter and Adam's two moments each, one being written."""
+    adapter_bytes = sum(4 * parameter.numel() for parameter in trainable.values())
+    needed = adapter_bytes * (3 * (checkpoints + 1) + 1)
+    free = shutil.disk_usage(directory).free
+    if free < needed:
+        raise OutputError(
+            f"{directory} has {free // MIB} MiB free and the checkpoints need {needed // MIB} MiB; "
+            "make room, choose another train.output_dir, or lower train.save_total_limit"
+        )
+
+
+def save_adapter(config: Config, model: PeftModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write the adapter for inference: its weights, its configuration, the tokenizer and a card; nothing else.
+
+    The folder appears by one rename, whole or not at all.
+    """
+    model.peft_config["default"].base_model_name_or_path = hub_id(config.model)
+    model.peft_config["default"].revision = config.model.revision
+    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        # Adapters on linear layers only: nothing to look up about the embeddings, so no network either.
+        model.save_pretrained(str(work), save_embedding_layers=False)
+        tokenizer.save_pretrained(str(work))
+        (work / "README.md").write_text(model_card(config), encoding="utf-8")
+        work.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        work.rename(folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def model_card(config: Config) -> str:
+    base = hub_id(config.model)
+    return f"""---
+base_model: {base}
+library_name: peft
+pipeline_tag: text-generation
+tags: [lora, qlora, qloratory]
+---
+
+# {config.train.adapter_name}
+
+A LoRA adapter for [{base}](https://huggingface.co/{base}), trained with qloratory (QLoRA, loss on the answers alone).
+
+```python
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+base = AutoModelForCausalLM.from_pretrained("{base}")
+model = PeftModel.from_pretrained(base, "{config.train.adapter_name}")
+tokenizer = AutoTokenizer.from_pretrained("{config.train.adapter_name}")
+```
+
+It was trained on the base in {"4-bit " + config.quantization.bnb_4bit_quant_type.upper() if config.quantization.load_in_4bit else "full precision"}; on the base in another precision its answers differ a little.
+"""
