@@ -120,3 +120,22 @@ def write_recipe(folder: Path, settings: dict[str, Any]) -> Path:
     recipe = folder / "recipe.yaml"
     recipe.write_text(yaml.safe_dump(settings), encoding="utf-8")
     return recipe
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Path:
+    """The embedded model, real weights: converted from the GGUF into the user's cache the first time."""
+    from qloratory.config import ModelSection
+    from qloratory.model import resolve_source
+
+    return Path(resolve_source(ModelSection(name_or_path="smollm2-135m-instruct")).name_or_path)
+
+
+@pytest.fixture(scope="session")
+def finished_run(tiny_qwen: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a whole `qloratory run` on the tiny Qwen2: recipe.yaml, and the run directory run/."""
+    from qloratory.cli import main
+
+    folder = tmp_path_factory.mktemp("finished")
+    assert main(["run", str(write_recipe(folder, tiny_settings(tiny_qwen, folder)))]) == 0
+    return folder

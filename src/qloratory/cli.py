@@ -1,7 +1,6 @@
 """The command line: one subcommand a stage, and no logic."""
 
 import argparse
-import difflib
 import errno
 import os
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from qloratory import __version__
-from qloratory.config import describe_settings, load_config
+from qloratory.config import describe_settings, load_config, suggestion
 from qloratory.errors import EXIT_CODES, INTERRUPTED_EXIT_CODE, ConfigError, OutputError, QloratoryError
 
 COMMANDS = {
@@ -58,10 +57,14 @@ def fail(message: str, code: int) -> int:
 
 
 def execute(options: argparse.Namespace) -> None:
-    config = load_config(options.recipe, options.overrides)
+    recipe = auto_recipe() if str(options.recipe) == "auto" else options.recipe
+    config = load_config(recipe, options.overrides)
     # Torch and its company take seconds to import: after the arguments are known to be right.
+    from transformers.utils.logging import disable_progress_bar
+
     from qloratory import pipeline
 
+    disable_progress_bar()
     job = pipeline.make_job(config)
     match options.command:
         case "run":
@@ -83,6 +86,14 @@ def execute(options: argparse.Namespace) -> None:
             pipeline.report_stage(job)
 
 
+def auto_recipe() -> Path:
+    from qloratory.choose import choose_recipe
+
+    recipe, reason = choose_recipe()
+    print(f"Recipe {recipe}: {reason}")
+    return recipe
+
+
 class Parser(argparse.ArgumentParser):
     """argparse whose errors are ours: one sentence, the nearest name, exit code 2."""
 
@@ -94,12 +105,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     arguments = sys.argv[1:] if arguments is None else arguments
     first = arguments[0] if arguments else ""
     if first and not first.startswith("-") and first not in COMMANDS:
-        near = difflib.get_close_matches(first, COMMANDS, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(COMMANDS)}"
-        raise ConfigError(f"there is no command {first!r}; {hint}")
+        raise ConfigError(f"there is no command {first!r}{suggestion(first, list(COMMANDS))}")
     options, rest = build_parser().parse_known_args(arguments)
-    if rest:
-        raise ConfigError(f"there is no option {rest[0]!r}; see qloratory {first} --help")
+    unknown = [argument for argument in rest if argument.startswith("-")]
+    if unknown:
+        known = ["--resume", "--overwrite", "--prompt", "--baseline", "--help"]
+        raise ConfigError(f"there is no option {unknown[0]!r} here{suggestion(unknown[0], known)}")
+    options.overrides += rest  # argparse leaves the overrides that stand behind an option
     return options
 
 
@@ -109,6 +121,7 @@ def build_parser() -> Parser:
         description="Fine-tune a small chat model with QLoRA and see every step proven.",
         epilog=f"A first run:\n  qloratory run configs/smollm2-135m.yaml\n\n{exit_code_help()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"qloratory {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -119,8 +132,9 @@ def build_parser() -> Parser:
             description=meaning[0].upper() + meaning[1:] + ".",
             epilog=f"settings, with their defaults:\n{describe_settings()}\n\n{exit_code_help()}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
         )
-        command.add_argument("recipe", type=Path, help="YAML file with the settings, for example configs/smollm2-135m.yaml")
+        command.add_argument("recipe", type=Path, help="YAML file with the settings, or auto: the one for this machine")
         command.add_argument(
             "overrides", nargs="*", metavar="section.name=value", help="settings that replace the recipe's"
         )
@@ -157,7 +171,7 @@ def disk_problem(error: BaseException) -> str | None:
 def quiet_libraries() -> None:
     """Keep the libraries' own talk off the terminal, and their reports to their makers off the network."""
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    for name in ("TRANSFORMERS_VERBOSITY", "DATASETS_VERBOSITY", "TRL_VERBOSITY"):
+    for name in ("TRANSFORMERS_VERBOSITY", "DATASETS_VERBOSITY", "TRL_VERBOSITY", "HF_HUB_VERBOSITY"):
         os.environ.setdefault(name, "error")
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

