@@ -249,16 +249,17 @@ def describe_curves(facts: Facts) -> Section | None:
     if not facts.metrics:
         return None
     steps = [row["step"] for row in facts.metrics]
-    curves, rows = [], []
+    notes, rows, curves = [], [], []
     for name, title, unit in (("loss", "Loss", "nats a token"), ("learning_rate", "Learning rate", "no unit")):
         values = [row.get(name) for row in facts.metrics]
         points = [(step, value) for step, value in zip(steps, values, strict=True) if is_number(value)]
+        if len(points) < len(steps):
+            notes.append(f"{title}: {len(steps) - len(points)} of {len(steps)} values are not numbers and leave gaps.")
         rows.append([title, *extremes(points)])
-        gaps = len(values) - len(points)
-        curves.append(draw_curve(title, unit, steps, values, describe_course(title, points, gaps)))
+        curves.append(draw_curve(title, unit, steps, values))
     header = ["Curve", "First", "Lowest", "Highest", "Last"]
     table = Table(f"Values at {number(len(steps))} logged steps", header, rows, numeric=True)
-    return Section("curves", "Training curves", [], [table], curves)
+    return Section("curves", "Training curves", notes, [table], curves)
 
 
 def extremes(points: list[tuple[int, float]]) -> list[str]:
@@ -273,14 +274,7 @@ def value_of(point: tuple[int, float]) -> float:
     return point[1]
 
 
-def describe_course(title: str, points: list[tuple[int, float]], gaps: int) -> str:
-    """The curve in words, for who cannot see it."""
-    first, lowest, highest, last = (text.replace("\n", " at ") for text in extremes(points))
-    missing = f" {gaps} values are not numbers and leave gaps." if gaps else ""
-    return f"{title}: first {first}, lowest {lowest}, highest {highest}, last {last}.{missing}"
-
-
-def draw_curve(title: str, unit: str, steps: list[int], values: list[float | None], description: str) -> Curve:
+def draw_curve(title: str, unit: str, steps: list[int], values: list[float | None]) -> Curve:
     """Scale a series to the plot. Axes end at round numbers, or at the first and the last step."""
     finite = [value for value in values if is_number(value)] or [0.0]
     y_marks = round_marks(min(finite), max(finite))
@@ -294,7 +288,7 @@ def draw_curve(title: str, unit: str, steps: list[int], values: list[float | Non
 
     return Curve(
         title=title,
-        description=description,
+        description=f"Line chart, {number(steps[0])} to {number(steps[-1])} steps; the table below tells its extremes.",
         x_name="optimizer step",
         y_name=f"{title.lower()} ({unit})",
         path=line_path(
@@ -340,12 +334,13 @@ def describe_examples(facts: Facts) -> Section | None:
     prompts = facts.answers[answered[0]]
     examples = [make_example(facts, answered, index, why) for index, why in choose_prompts(facts, len(prompts))]
     title = f"Answers {' and '.join(WHEN[which].lower() for which in answered)}"
-    return Section("examples", title, [explain_choice(len(examples), len(prompts))], examples=examples)
+    scored = any(verdicts_of(facts, which) for which in answered)
+    return Section("examples", title, [explain_choice(len(examples), len(prompts), scored)], examples=examples)
 
 
-def explain_choice(shown: int, count: int) -> str:
-    if count <= FIRST_PROMPTS:
-        return f"All held-out prompts: {count}."
+def explain_choice(shown: int, count: int, scored: bool) -> str:
+    if not scored or count <= FIRST_PROMPTS:
+        return f"The first {shown} of {number(count)} held-out prompts."
     return (
         f"{shown} of {number(count)} held-out prompts, chosen by rule and not by hand: the first {FIRST_PROMPTS}; of "
         "the others, the first whose answer after training misses a rule or fails its tests; and the one whose answer "
