@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from conftest import ROOT, read_rows
+
 from qloratory.sandbox import run_tests
 from qloratory.style import RULE_NAMES, check_style, parse
 
@@ -51,7 +51,7 @@ def test_every_example_in_a_docstring_is_true() -> None:
     for row in BOTH:
         names: dict[str, Any] = {}
         exec(compile(row["completion"], row["id"], "exec"), names)  # our own committed code
-        text = ast.get_docstring(ast.parse(row["completion"]).body[-1]) or ""  # type: ignore[arg-type]
+        text = ast.get_docstring(ast.parse(row["completion"]).body[-1]) or ""
         example = doctest.DocTestParser().get_doctest(text, names, row["id"], None, None)
         assert len(example.examples) == 1, row["id"]
         assert doctest.DocTestRunner(verbose=False).run(example).failed == 0, row["id"]
@@ -130,5 +130,7 @@ def test_the_general_probe_is_chat_without_code() -> None:
     rows = read_rows(ROOT / "data" / "general.jsonl")
     assert len(rows) >= 40
     assert all(row["messages"][-1]["role"] == "assistant" for row in rows)
-    assert not any("def " in message["content"] or "```" in message["content"] for row in rows for message in row["messages"])
+    assert not any(
+        "def " in message["content"] or "```" in message["content"] for row in rows for message in row["messages"]
+    )
     assert Path(ROOT / "data" / "README.md").exists()

@@ -46,7 +46,11 @@ def test_exactly_the_answer_and_its_end_token_carry_loss(name: str, request: pyt
 
 
 def test_the_end_token_of_an_earlier_turn_carries_no_loss(tokenizer: PreTrainedTokenizerBase) -> None:
-    turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}, {"role": "user", "content": "x"}]
+    turns = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Hello"},
+        {"role": "user", "content": "x"},
+    ]
     row = tokenize_row(ROW | {"prompt": turns}, tokenizer, "row 1")
     assert [label for label in row["labels"] if label == tokenizer.eos_token_id] == [tokenizer.eos_token_id]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import bitsandbytes as bnb
 import pytest
 import torch
+from conftest import tiny_settings
 from torch import nn
 from transformers import AutoModelForCausalLM
 
@@ -28,7 +29,6 @@ from qloratory.model import (
     reference_dequantize,
     resolve_source,
 )
-from conftest import tiny_settings
 
 
 def config_for(model: Path, folder: Path, **quantization: object) -> Config:
@@ -92,7 +92,7 @@ def test_a_kernel_that_restarts_its_blocks_at_every_row_is_caught() -> None:
 def test_one_wrong_value_is_caught() -> None:
     layer = four_bit_layer(128, 64, double_quant=True)
     keep_dequantized(model := nn.ModuleDict({"q_proj": layer}))
-    layer.dequantized[0, 0] += 1  # type: ignore[index, operator]
+    layer.dequantized[0, 0] += 1
     with pytest.raises(ModelError, match="computes wrong values"):
         check_four_bit(model)
 

@@ -56,7 +56,11 @@ def test_a_good_answer_keeps_every_rule() -> None:
         ("docstring_raises", '    if whole == 0:\n        raise ValueError("no items")\n', ""),
         ("docstring_example", "        >>> share_of(1, 4)\n        0.25\n", "        share_of(1, 4) is 0.25\n"),
         ("docstring_example", "        0.25\n", "        0.25\n        >>> share_of(1, 2)\n        0.5\n"),
-        ("no_bare_except", "    return part / whole", "    try:\n        return part / whole\n    except:\n        return 0.0"),
+        (
+            "no_bare_except",
+            "    return part / whole",
+            "    try:\n        return part / whole\n    except:\n        return 0.0",
+        ),
         ("no_print", "    return part", "    print(part)\n    return part"),
     ],
 )
@@ -88,7 +92,9 @@ def test_a_fence_that_was_cut_off_counts_to_the_end() -> None:
     assert extract_code("Sure!\n```python\ndef f():\n    return 1") == "def f():\n    return 1"
 
 
-@pytest.mark.parametrize("word", ["Return", "Bring", "Pass", "Embed", "Compress", "Sum", "Split", "Feed", "Process", "String"])
+@pytest.mark.parametrize(
+    "word", ["Return", "Bring", "Pass", "Embed", "Compress", "Sum", "Split", "Feed", "Process", "String"]
+)
 def test_commands_are_imperative(word: str) -> None:
     assert is_imperative(f"{word} it.")
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import read_rows, tiny_settings, write_recipe
 from datasets import Dataset
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import SFTConfig, SFTTrainer
 
-from conftest import read_rows, tiny_settings, write_recipe
 from qloratory.cli import main
 from qloratory.config import Config
 from qloratory.data import default_formatting_func, format_rows
@@ -111,7 +111,7 @@ def test_the_same_seed_gives_the_same_bytes(tiny_qwen: Path, tmp_path: Path) -> 
 
 def test_a_resumed_run_is_the_run_that_was_never_stopped(tiny_qwen: Path, tmp_path: Path) -> None:
     """Across an epoch's edge: 16 rows make 4 steps an epoch, the checkpoint is at step 6 of 10."""
-    settings = {"max_steps": 10, "save_steps": 3, "save_total_limit": 9, "lora_dropout": 0.1}
+    settings: dict[str, Any] = {"max_steps": 10, "save_steps": 3, "save_total_limit": 9, "lora_dropout": 0.1}
     straight = train(tiny_qwen, tmp_path / "straight", **settings)
     train(tiny_qwen, tmp_path / "stopped", **settings)
     shutil.rmtree(tmp_path / "stopped" / "run" / "checkpoint-9")
@@ -121,7 +121,8 @@ def test_a_resumed_run_is_the_run_that_was_never_stopped(tiny_qwen: Path, tmp_pa
     assert record["training"]["resumed_from"] == "checkpoint-6"
     assert resumed == straight
     one, other = (
-        load_file(tmp_path / name / "run" / "tiny-coder" / "adapter_model.safetensors") for name in ("straight", "stopped")
+        load_file(tmp_path / name / "run" / "tiny-coder" / "adapter_model.safetensors")
+        for name in ("straight", "stopped")
     )
     for name in one:
         assert torch.equal(one[name], other[name]), name
@@ -200,7 +201,7 @@ print(repr(on.double().sum().item()))
     assert float(printed) == pytest.approx(ours, rel=1e-6)
 
 
-def test_a_merged_folder_opens_in_plain_transformers(finished_run: Path, tiny_qwen: Path, tmp_path: Path) -> None:
+def test_a_merged_folder_opens_in_plain_transformers(finished_run: Path, tmp_path: Path) -> None:
     shutil.copytree(finished_run, tmp_path / "copy")
     recipe = str(tmp_path / "copy" / "recipe.yaml")
     assert main(["merge", recipe, f"train.output_dir={tmp_path / 'copy' / 'run'}"]) == 0

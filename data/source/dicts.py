@@ -482,7 +482,7 @@ def flatten_dict(data: dict[str, dict[str, int]]) -> dict[str, int]:
     return {f"{outer}.{inner}": value for outer, entries in data.items() for inner, value in entries.items()}
 
 
-# prompt: Function pick_random_free? no: next_free_id(used) -> the smallest positive integer that is not in the set of used ids
+# prompt: new id for a record: next_free_id(used) -> the smallest positive integer that is not in the set of used ids
 # test: next_free_id({1, 2, 4}) == 3
 # test: next_free_id(set()) == 1
 # test: next_free_id({2}) == 1

@@ -1,26 +1,26 @@
-# prompt: Write a function `longest_key(data)` that returns the longest key of a dictionary with text keys. An empty dictionary must raise a ValueError.
-# test: longest_key({"a": 1, "bcd": 2}) == "bcd"
-# test: longest_key({"x": 0}) == "x"
-# raises ValueError: longest_key({})
-def longest_key(data: dict[str, int]) -> str:
-    """Find the longest key of a dictionary.
+# prompt: Write a function `total_length(data)` that adds up the lengths of all keys of a dictionary with text keys. A key that is empty must raise a ValueError.
+# test: total_length({"a": 1, "bcd": 2}) == 4
+# test: total_length({}) == 0
+# raises ValueError: total_length({"": 1})
+def total_length(data: dict[str, int]) -> int:
+    """Add up the lengths of all keys.
 
     Args:
-        data: The dictionary to search.
+        data: The dictionary to measure.
 
     Returns:
-        The longest key.
+        The sum of the lengths.
 
     Raises:
-        ValueError: If the dictionary is empty.
+        ValueError: If a key is empty.
 
     Example:
-        >>> longest_key({"a": 1, "bcd": 2})
-        'bcd'
+        >>> total_length({"a": 1, "bcd": 2})
+        4
     """
-    if not data:
-        raise ValueError("data is empty")
-    return max(data, key=len)
+    if "" in data:
+        raise ValueError("keys must not be empty")
+    return len("".join(data))
 
 
 # prompt: I have prices in a dict and a list of what I want to buy, with repeats. basket_total(prices, basket) should give the sum.
@@ -95,28 +95,32 @@ def swap_values(data: dict, first: str, second: str) -> dict:
     return {**data, first: data[second], second: data[first]}
 
 
-# prompt: Which students passed? passed_students(grades, minimum) takes a dict of names and grades and returns the sorted names with at least the minimum.
-# test: passed_students({"Cy": 4, "Al": 9}, 5) == ["Al"]
-# test: passed_students({}, 5) == []
-# test: passed_students({"b": 5, "a": 5}, 5) == ["a", "b"]
-def passed_students(grades: dict[str, int], minimum: int) -> list[str]:
-    """List the students who passed.
+# prompt: Which students improved? improved_students(before, after) takes two dicts of names and grades and counts the names whose grade is higher in the second; names in only one of them don't count.
+# test: improved_students({"Al": 4, "Cy": 9}, {"Al": 6, "Cy": 9}) == 1
+# test: improved_students({}, {"Al": 5}) == 0
+# test: improved_students({"b": 5, "a": 1}, {"b": 6, "a": 2}) == 2
+def improved_students(before: dict[str, int], after: dict[str, int]) -> int:
+    """Count the students who improved.
 
     Args:
-        grades: The grades by name.
-        minimum: The least grade to pass.
+        before: The grades at first.
+        after: The grades later.
 
     Returns:
-        The names in order.
+        The number of better grades.
 
     Example:
-        >>> passed_students({"Cy": 4, "Al": 9}, 5)
-        ['Al']
+        >>> improved_students({"Al": 4, "Cy": 9}, {"Al": 6, "Cy": 9})
+        1
     """
-    return sorted(name for name, grade in grades.items() if grade >= minimum)
+    count = 0
+    for name, grade in before.items():
+        if name in after and after[name] > grade:
+            count += 1
+    return count
 
 
-# prompt: Function default_settings? I mean with_defaults(settings, defaults): fill in the keys that settings lacks from defaults, in a new dict.
+# prompt: My app reads a settings dict that may lack keys. with_defaults(settings, defaults) should fill these in from the defaults and return a new dict.
 # test: with_defaults({"a": 1}, {"a": 5, "b": 2}) == {"a": 1, "b": 2}
 # test: with_defaults({}, {"x": 0}) == {"x": 0}
 # test: with_defaults({"y": 3}, {}) == {"y": 3}

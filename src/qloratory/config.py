@@ -100,13 +100,13 @@ class MergeSection(Section):
 
 class Config(Section):
     model: ModelSection
-    quantization: QuantizationSection = Field(default_factory=QuantizationSection)
-    lora: LoraSection = Field(default_factory=LoraSection)
-    data: DataSection = Field(default_factory=DataSection)
+    quantization: QuantizationSection = QuantizationSection()
+    lora: LoraSection = LoraSection()
+    data: DataSection = DataSection()
     train: TrainSection
-    generate: GenerateSection = Field(default_factory=GenerateSection)
-    evaluate: EvaluateSection = Field(default_factory=EvaluateSection)
-    merge: MergeSection = Field(default_factory=MergeSection)
+    generate: GenerateSection = GenerateSection()
+    evaluate: EvaluateSection = EvaluateSection()
+    merge: MergeSection = MergeSection()
 
 
 def load_config(recipe: Path, overrides: list[str] | None = None) -> Config:
@@ -173,7 +173,7 @@ def section_class(name: str) -> type[Section]:
 
 
 def suggestion(wrong: str, names: list[str], section: list[str] | None = None) -> str:
-    """", did you mean …?" or, where nothing is near, the list of names."""
+    """ ", did you mean …?" or, where nothing is near, the list of names."""
     near = difflib.get_close_matches(wrong, names, n=1, cutoff=0.5)
     if near:
         return f"; did you mean {'.'.join([*(section or []), near[0]])!r}?"

@@ -86,7 +86,9 @@ def format_row(row: Row, formatting_func: FormattingFunc, place: str) -> Row:
     try:
         shaped = formatting_func(row)
     except KeyError as error:
-        raise DataError(f"{place}: the field {error} is missing; a row has prompt and completion, or messages") from None
+        raise DataError(
+            f"{place}: the field {error} is missing; a row has prompt and completion, or messages"
+        ) from None
     except Exception as error:  # the user's own code: anything may come out of it
         raise DataError(f"{place}: formatting_func failed with {error!r}") from error
     if not isinstance(shaped, dict) or not {"prompt", "completion"} <= shaped.keys():

@@ -72,7 +72,11 @@ def share(successes: int, n: int) -> Row:
     p = successes / n
     centre = (p + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
     half = Z95 / (1 + Z95**2 / n) * math.sqrt(p * (1 - p) / n + Z95**2 / (4 * n**2))
-    return {"value": round(p, 4), "n": n, "ci95": [round(max(0.0, centre - half), 4), round(min(1.0, centre + half), 4)]}
+    return {
+        "value": round(p, 4),
+        "n": n,
+        "ci95": [round(max(0.0, centre - half), 4), round(min(1.0, centre + half), 4)],
+    }
 
 
 def general_loss(

@@ -44,9 +44,7 @@ def generate_answers(
     return [answers[index] for index in range(len(texts))]
 
 
-def answer_batch(
-    model: Any, tokenizer: PreTrainedTokenizerBase, texts: list[str], max_new_tokens: int
-) -> list[Row]:
+def answer_batch(model: Any, tokenizer: PreTrainedTokenizerBase, texts: list[str], max_new_tokens: int) -> list[Row]:
     """Answer one batch. Padding stands left, so that the new tokens of every row follow its own last token."""
     started = time.perf_counter()
     batch = tokenizer(texts, return_tensors="pt", padding=True, padding_side="left", add_special_tokens=False).to(

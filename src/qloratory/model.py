@@ -30,6 +30,7 @@ from transformers import (
 from qloratory.config import Config, LoraSection, ModelSection, QuantizationSection, one_line
 from qloratory.errors import HardwareError, ModelError
 
+
 @dataclass(frozen=True)
 class Embedded:
     """A model that a Python package carries: the package, its GGUF, and the Hub id of the same model."""
@@ -162,7 +163,9 @@ def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
     """
     tokenizer = from_pretrained(AutoTokenizer, source)
     if not tokenizer.chat_template:
-        raise ModelError(f"{source.name_or_path} has no chat template, so it is not a chat model; choose an -Instruct one")
+        raise ModelError(
+            f"{source.name_or_path} has no chat template, so it is not a chat model; choose an -Instruct one"
+        )
     if tokenizer.eos_token_id is None:
         raise ModelError(f"{source.name_or_path} has no end token, so no answer could ever stop")
     if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):

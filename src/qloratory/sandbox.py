@@ -5,6 +5,7 @@ memory, files and processes. That keeps accidents in. It does not keep an attack
 same user and can reach the network and the file system.
 """
 
+import contextlib
 import os
 import resource
 import secrets
@@ -90,8 +91,6 @@ def limits(timeout_seconds: float, memory_mib: int) -> Callable[[], None]:
 
 def stop_group(child: subprocess.Popen[bytes]) -> None:
     """Kill the child and all it started, and collect it."""
-    try:
+    with contextlib.suppress(ProcessLookupError):  # nothing of the group may be left
         os.killpg(child.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass  # nothing of the group is left
     child.communicate()

@@ -28,9 +28,7 @@ def check_style(answer: str) -> dict[str, bool]:
     function = first_function(tree) if tree else None
     if tree is None or function is None:
         return {"code_only": False} | dict.fromkeys(RULES, False)
-    return {"code_only": parse(answer) is not None} | {
-        name: rule(tree, function) for name, rule in RULES.items()
-    }
+    return {"code_only": parse(answer) is not None} | {name: rule(tree, function) for name, rule in RULES.items()}
 
 
 def extract_code(answer: str) -> str:

@@ -76,12 +76,8 @@ def train_adapter(
 class QloraTrainer(SFTTrainer):
     """SFTTrainer on rows that are tokenized and labelled already, on one device, with nothing sent anywhere."""
 
-    def __init__(
-        self, config: Config, model: PeftModel, tokenizer: PreTrainedTokenizerBase, dataset: Dataset
-    ) -> None:
-        super().__init__(
-            model=model, args=sft_config(config), train_dataset=dataset, processing_class=tokenizer
-        )
+    def __init__(self, config: Config, model: PeftModel, tokenizer: PreTrainedTokenizerBase, dataset: Dataset) -> None:
+        super().__init__(model=model, args=sft_config(config), train_dataset=dataset, processing_class=tokenizer)
         # SFTTrainer casts a quantized model's adapter to bfloat16, but PEFT loads it in float32 on resume, and the
         # losses would drift apart. It stays in float32, as PEFT makes it.
         for parameter in trainable_parameters(self.model).values():
@@ -95,7 +91,7 @@ class QloraTrainer(SFTTrainer):
         assert isinstance(self.train_dataset, Dataset)
         assert self.data_collator is not None
         size = self.args.per_device_train_batch_size
-        return DataLoader(self.train_dataset, batch_size=size, collate_fn=self.data_collator)  # type: ignore[arg-type]
+        return DataLoader(self.train_dataset, batch_size=size, collate_fn=self.data_collator)
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Any:
         """As the Trainer's, but with an order by length that depends on the seed and the epoch alone."""
@@ -188,8 +184,10 @@ class MetricsFile(TrainerCallback):
         self.path = path
         kept = []
         if resumed_step and path.exists():
-            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [line for line in lines if json.loads(line)["step"] <= resumed_step]
+            whole_lines = [
+                line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")
+            ]
+            kept = [line for line in whole_lines if json.loads(line)["step"] <= resumed_step]
         write_atomically(path, "".join(kept))
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
@@ -270,6 +268,8 @@ def save_adapter(config: Config, model: PeftModel, tokenizer: PreTrainedTokenize
 
 def model_card(config: Config) -> str:
     base = hub_id(config.model)
+    quantization = config.quantization
+    precision = f"4-bit {quantization.bnb_4bit_quant_type.upper()}" if quantization.load_in_4bit else "full precision"
     return f"""---
 base_model: {base}
 library_name: peft
@@ -290,5 +290,5 @@ model = PeftModel.from_pretrained(base, "{config.train.adapter_name}")
 tokenizer = AutoTokenizer.from_pretrained("{config.train.adapter_name}")
 ```
 
-It was trained on the base in {"4-bit " + config.quantization.bnb_4bit_quant_type.upper() if config.quantization.load_in_4bit else "full precision"}; on the base in another precision its answers differ a little.
+It was trained on the base in {precision}; on the base in another precision its answers differ a little.
 """
