@@ -2,89 +2,28 @@
 
 import json
 import os
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import yaml
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import (
-    AutoModelForCausalLM,
-    LlamaConfig,
-    PreTrainedTokenizerBase,
-    PreTrainedTokenizerFast,
-    Qwen2Config,
-    set_seed,
-)
+
+from random_models import ROOT, tiny_llama_model, tiny_qwen_model
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
-
-ROOT = Path(__file__).parents[1]
-SMOLLM2_TEMPLATE = (
-    "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
-    "{{ '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n' }}"
-    "{% endif %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-)
-
-
-def qwen_template() -> str:
-    """Qwen2.5's chat template, as TRL ships it."""
-    return (files("trl") / "chat_templates" / "qwen2_5.jinja").read_text(encoding="utf-8")
-
-
-def tiny_tokenizer(template: str) -> PreTrainedTokenizerBase:
-    """A byte-level BPE with Qwen's special tokens, trained on the project's own data."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=1024,
-        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator([(ROOT / "data" / "train.jsonl").read_text(encoding="utf-8")], trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>", chat_template=template
-    )
-
-
-def save_tiny_model(folder: Path, config: Any, template: str) -> Path:
-    set_seed(0)
-    tokenizer = tiny_tokenizer(template)
-    config.vocab_size = len(tokenizer)
-    config.eos_token_id = tokenizer.eos_token_id
-    config.pad_token_id = tokenizer.pad_token_id
-    AutoModelForCausalLM.from_config(config, dtype=torch.float32).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
-
-
-SHAPE = {
-    "hidden_size": 128,
-    "intermediate_size": 192,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "tie_word_embeddings": True,
-    "max_position_embeddings": 1024,
-}
 
 
 @pytest.fixture(scope="session")
 def tiny_qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random Qwen2 with Qwen2.5's chat template, as a Transformers folder."""
-    return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny-qwen", Qwen2Config(**SHAPE), qwen_template())
+    return tiny_qwen_model(tmp_path_factory.mktemp("models") / "tiny-qwen")
 
 
 @pytest.fixture(scope="session")
 def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random Llama with SmolLM2's chat template, as a Transformers folder."""
-    return save_tiny_model(tmp_path_factory.mktemp("models") / "tiny-llama", LlamaConfig(**SHAPE), SMOLLM2_TEMPLATE)
+    return tiny_llama_model(tmp_path_factory.mktemp("models") / "tiny-llama")
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:

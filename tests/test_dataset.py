@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, read_rows
 
+from conftest import ROOT, read_rows
 from qloratory.sandbox import run_tests
 from qloratory.style import RULE_NAMES, check_style, parse
 

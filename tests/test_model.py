@@ -6,10 +6,10 @@ from pathlib import Path
 import bitsandbytes as bnb
 import pytest
 import torch
-from conftest import tiny_settings
 from torch import nn
 from transformers import AutoModelForCausalLM
 
+from conftest import tiny_settings
 from qloratory.config import Config, ModelSection
 from qloratory.errors import HardwareError, ModelError
 from qloratory.model import (

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import read_rows, tiny_settings, write_recipe
 from datasets import Dataset
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import SFTConfig, SFTTrainer
 
+from conftest import read_rows, tiny_settings, write_recipe
 from qloratory.cli import main
 from qloratory.config import Config
 from qloratory.data import default_formatting_func, format_rows
