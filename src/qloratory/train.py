@@ -1,6 +1,7 @@
 """Training: TRL's SFTTrainer, and the little that we change in it."""
 
 import json
+import math
 import shutil
 import tempfile
 from pathlib import Path
@@ -211,7 +212,7 @@ def describe_training(trainer: QloraTrainer, counts: dict[str, int]) -> dict[str
     trainable = sum(parameter.numel() for parameter in trainable_parameters(trainer.model).values())
     rows_a_step = args.per_device_train_batch_size * args.gradient_accumulation_steps
     steps_an_epoch = -(-counts["rows"] // rows_a_step)
-    steps = args.max_steps if args.max_steps > 0 else -(-int(args.num_train_epochs * counts["rows"]) // rows_a_step)
+    steps = args.max_steps if args.max_steps > 0 else math.ceil(args.num_train_epochs * steps_an_epoch)
     return counts | {
         "trainable_parameters": trainable,
         "total_parameters": trainer.model.num_parameters(),

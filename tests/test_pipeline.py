@@ -1,0 +1,74 @@
+"""A whole run on a tiny Qwen2 in NF4: the exact files it leaves, and that it can be resumed."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from conftest import read_rows
+from qloratory import choose
+from qloratory.cli import main
+
+CHECKPOINT = {
+    "README.md", "adapter_config.json", "adapter_model.safetensors", "chat_template.jinja", "optimizer.pt",
+    "rng_state.pth", "scheduler.pt", "tokenizer.json", "tokenizer_config.json", "trainer_state.json",
+    "training_args.bin",
+}  # fmt: skip
+ADAPTER = {
+    "README.md", "adapter_config.json", "adapter_model.safetensors", "chat_template.jinja", "tokenizer.json",
+    "tokenizer_config.json",
+}  # fmt: skip
+FILES = {
+    "run.json", "metrics.jsonl", "baseline.jsonl", "finetuned.jsonl", "merged.jsonl", "evaluation.json", "report.html",
+}  # fmt: skip
+
+
+def test_a_run_leaves_exactly_these_files(finished_run: Path) -> None:
+    run = finished_run / "run"
+    expected = (
+        FILES
+        | {f"tiny-coder/{name}" for name in ADAPTER}
+        | {f"checkpoint-{step}/{name}" for step in (2, 4) for name in CHECKPOINT}
+    )
+    assert {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()} == expected
+
+
+def test_scores_and_answers_have_their_form(finished_run: Path) -> None:
+    run = finished_run / "run"
+    evaluation = json.loads((run / "evaluation.json").read_text(encoding="utf-8"))
+    for which in ("baseline", "finetuned", "merged"):
+        assert set(evaluation[which]) == {"style_full", "rules_met", "tests_passed", "general_loss"}
+        assert all(set(score) == {"value", "n", "ci95"} for score in evaluation[which].values())
+        answers = read_rows(run / f"{which}.jsonl")
+        assert len(answers) == 3
+        assert all(set(row) == {"id", "prompt", "answer", "tokens", "stopped", "seconds"} for row in answers)
+    assert [row["prompt"] for row in read_rows(run / "baseline.jsonl")] == [
+        row["prompt"] for row in read_rows(run / "finetuned.jsonl")
+    ]
+
+
+def test_metrics_have_a_line_a_step(finished_run: Path) -> None:
+    rows = read_rows(finished_run / "run" / "metrics.jsonl")
+    assert [row["step"] for row in rows] == [1, 2, 3, 4]
+    assert all({"loss", "learning_rate", "grad_norm", "epoch"} <= set(row) for row in rows)
+
+
+def test_an_interrupted_run_goes_on_without_answering_again(finished_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished_run, tmp_path / "copy")
+    run = tmp_path / "copy" / "run"
+    baseline = (run / "baseline.jsonl").read_bytes()
+    adapter = (run / "tiny-coder" / "adapter_model.safetensors").read_bytes()
+    for name in ("checkpoint-4", "tiny-coder"):
+        shutil.rmtree(run / name)
+    assert main(["run", str(tmp_path / "copy" / "recipe.yaml"), f"train.output_dir={run}", "--resume"]) == 0
+    assert (run / "baseline.jsonl").read_bytes() == baseline
+    assert (run / "tiny-coder" / "adapter_model.safetensors").read_bytes() == adapter
+
+
+def test_the_recipe_is_chosen_by_gpu_and_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda: "Test GPU")
+    for gpu, hub, recipe in ((False, True, choose.EMBEDDED), (True, False, choose.EMBEDDED), (True, True, choose.QWEN)):
+        monkeypatch.setattr("torch.cuda.is_available", lambda gpu=gpu: gpu)
+        monkeypatch.setattr(choose, "hub_has_model", lambda _, hub=hub: hub)
+        assert choose.choose_recipe()[0] == recipe
