@@ -144,7 +144,7 @@ def test_help_names_every_command_setting_and_exit_code(capsys: Any) -> None:
     assert all(meaning in printed for meaning in EXIT_CODES.values())
 
 
-def test_one_prompt_is_answered(finished_run: Path, capsys: Any) -> None:
+def test_one_prompt_is_answered(finished_run: Path) -> None:
     recipe = str(finished_run / "recipe.yaml")
     assert main(["generate", recipe, "--prompt", "Write f(x).", "generate.max_new_tokens=5"]) == 0
     assert main(["generate", recipe, "--baseline", "--prompt", "Write f(x).", "generate.max_new_tokens=5"]) == 0

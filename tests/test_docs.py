@@ -1,0 +1,53 @@
+"""What the README shows is what was measured, and what is there."""
+
+import json
+import re
+
+from conftest import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+RECORD = json.loads((ROOT / "docs" / "results" / "smollm2-135m-cpu.json").read_text(encoding="utf-8"))
+
+
+def test_the_score_table_is_the_record() -> None:
+    rows = re.findall(r"^\| ([a-z].*?) \| (.*?) \| (.*?) \| (.*?) \|$", README, re.MULTILINE)
+    names = ("style_full", "rules_met", "tests_passed", "general_loss")
+    assert len(rows) == len(names)
+    for name, (_, *shown) in zip(names, rows, strict=True):
+        values = [RECORD["scores"][which][name]["value"] for which in ("baseline", "finetuned", "merged")]
+        expected = [f"{value:.3f}" if name == "general_loss" else f"{100 * value:.1f} %" for value in values]
+        assert shown == expected, name
+
+
+def test_the_memory_shown_is_the_record() -> None:
+    assert f"at most {RECORD['peak_memory']['peak_rss_mib']:,} MiB" in README
+
+
+def test_the_record_reaches_the_goals() -> None:
+    scores = RECORD["scores"]
+    assert scores["baseline"]["style_full"]["value"] <= 0.05
+    assert scores["finetuned"]["style_full"]["value"] >= 0.85
+    assert scores["finetuned"]["tests_passed"]["value"] >= scores["baseline"]["tests_passed"]["value"]
+    assert scores["finetuned"]["general_loss"]["value"] <= 1.05 * scores["baseline"]["general_loss"]["value"]
+    assert sum(RECORD["stage_seconds"].values()) < 20 * 60
+    assert RECORD["peak_memory"]["peak_rss_mib"] < 6 * 1024
+
+
+def test_the_gpu_run_agrees_with_the_cpu_run() -> None:
+    gpu = json.loads((ROOT / "docs" / "results" / "smollm2-135m-h100.json").read_text(encoding="utf-8"))
+    for which, scores in RECORD["scores"].items():
+        for name, score in scores.items():
+            low, high = score["ci95"]
+            assert low <= gpu["scores"][which][name]["value"] <= high, (which, name)
+
+
+def test_the_tree_lists_every_module_and_links_resolve() -> None:
+    modules = {path.name for path in (ROOT / "src" / "qloratory").glob("*.py")} - {"__init__.py"}
+    assert set(re.findall(r"^  (\w+\.py) ", README, re.MULTILINE)) == modules
+    for link in re.findall(r"\]\(((?!http)[^)]+)\)", README):
+        assert (ROOT / link).exists(), link
+
+
+def test_records_hold_no_paths_of_a_machine() -> None:
+    for record in (ROOT / "docs" / "results").glob("*.json"):
+        assert not re.search(r'"/(root|home|tmp|work)', record.read_text(encoding="utf-8")), record
