@@ -46,6 +46,19 @@ def test_the_gpu_run_agrees_with_the_cpu_run() -> None:
     assert outside == {("baseline", "tests_passed"): 0}
 
 
+def test_the_recipe_explains_its_unquantized_modules_by_the_record() -> None:
+    recipe = (ROOT / "configs" / "smollm2-135m.yaml").read_text(encoding="utf-8")
+    rows = json.loads((ROOT / "docs" / "results" / "skip-modules.json").read_text(encoding="utf-8"))["rows"]
+    loss = {tuple(row["unquantized"]): row["general_loss"]["value"] for row in rows}
+    mib = {tuple(row["unquantized"]): row["model_mib"] for row in rows}
+    chosen = ("v_proj", "down_proj")
+    assert f"general chat is {loss[()]:.3f}" in recipe
+    assert f"{loss[tuple('all')]:.3f}" in recipe
+    assert f"for {mib[chosen] - mib[()]:.0f} MiB" in recipe
+    assert loss[()] - loss[chosen] >= 0.5 * (loss[()] - loss[tuple("all")])
+    assert min((kind for kind in loss if len(kind) == 1), key=loss.__getitem__) == ("down_proj",)
+
+
 def test_the_tree_lists_every_module_and_links_resolve() -> None:
     modules = {path.name for path in (ROOT / "src" / "qloratory").glob("*.py")} - {"__init__.py"}
     assert set(re.findall(r"^  (\w+\.py) ", README, re.MULTILINE)) == modules
