@@ -14,7 +14,7 @@ from qloratory.config import Config
 from qloratory.data import FormattingFunc, Row, format_rows, load_formatting_func, prompts_of, read_jsonl
 from qloratory.evaluate import general_loss, score_answers
 from qloratory.generate import generate_answers
-from qloratory.labels import tokenize_rows
+from qloratory.labels import IGNORED, tokenize_rows
 from qloratory.merge import agreement, merge_adapter, save_merged
 from qloratory.model import (
     Source,
@@ -26,6 +26,7 @@ from qloratory.model import (
     pick_device,
     resolve_source,
 )
+from qloratory.plan import held_mib, peak_mib, predict_memory, reset_peak_memory
 from qloratory.report import write_report
 from qloratory.run import (
     RunDirectory,
@@ -82,11 +83,13 @@ class Job:
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Add the stage's seconds, and the memory peak so far, to run.json."""
+        """Add the stage's seconds, and the highest memory peak of all stages, to run.json."""
         started = time.perf_counter()
         yield
         seconds = {stage: round(time.perf_counter() - started, 1)}
-        update_record(self.run, stage_seconds=seconds, peak_memory=peak_memory_mib())
+        before = read_json(self.run.record).get("peak_memory", {})
+        peak = {name: max(value, before.get(name, 0)) for name, value in peak_memory_mib().items()}
+        update_record(self.run, stage_seconds=seconds, peak_memory=peak)
 
 
 def make_job(config: Config, formatting_func: FormattingFunc | None = None) -> Job:
@@ -139,13 +142,30 @@ def answer_one(job: Job, prompt: str, *, with_adapter: bool) -> str:
 
 
 def train_stage(job: Job, *, resume: bool) -> None:
+    """Train, and write beside the facts what was predicted of memory and what was measured."""
     with job.timed("train"):
+        device = pick_device(job.config.model.device)
+        reset_peak_memory()
+        process = held_mib(device)
+        predicted = predict_job_memory(job) | {"process": process}
+        predicted["peak"] = round(predicted["peak"] + process, 1)
+        print(f"Memory in training: about {predicted['peak']:,.0f} MiB predicted, {process:,.0f} of them held already")
         base = load_base(job.config, job.source)
         model = attach_adapter(base, job.config.lora, job.config.train.seed)
         facts = train_adapter(job.config, model, job.tokenizer, job.training_rows, resume=resume)
-    update_record(job.run, training=facts)
+        measured = facts.pop("parts_mib") | {"process": process, "peak": peak_mib(device)}
+    update_record(job.run, training=facts, memory={"predicted_mib": predicted, "measured_mib": measured})
     del base, model
     gc.collect()
+
+
+def predict_job_memory(job: Job) -> dict[str, float]:
+    """`predict_memory` for the largest batch that this data can give: the longest rows in one."""
+    section = job.config.train
+    dataset = tokenize_rows(job.training_rows, job.tokenizer, section.max_length)
+    longest = sorted(dataset, key=lambda row: len(row["input_ids"]))[-section.per_device_train_batch_size :]
+    supervised = sum(label != IGNORED for row in longest for label in row["labels"])
+    return predict_memory(job.config, job.source, len(longest), len(longest[-1]["input_ids"]), supervised)
 
 
 def generate_stage(job: Job, which: str) -> None:

@@ -139,7 +139,7 @@ def update_record(run: RunDirectory, **facts: Any) -> None:
 def describe_run(config: Config, source: Source) -> dict[str, Any]:
     """What a reader needs to repeat the run: settings, versions, machine, and hashes of data and model."""
     return {
-        "command": " ".join(["qloratory", *sys.argv[1:]]),
+        "command": command_line(),
         "commit": git_commit(),
         "config": config.model_dump(mode="json"),
         "versions": {
@@ -159,6 +159,12 @@ def describe_run(config: Config, source: Source) -> dict[str, Any]:
             "sha256": {path.name: sha256(path) for path in sorted(Path(source.name_or_path).glob("*.safetensors"))},
         },
     }
+
+
+def command_line() -> str:
+    """The command that made the run; from a notebook or a program there is none to repeat."""
+    program = Path(sys.argv[0]).name
+    return " ".join(["qloratory", *sys.argv[1:]]) if program in ("qloratory", "cli.py") else f"from {program}"
 
 
 def git_commit() -> str | None:

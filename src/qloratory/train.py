@@ -22,6 +22,7 @@ from qloratory.data import Row
 from qloratory.errors import OutputError
 from qloratory.labels import IGNORED, guard_labels, tokenize_rows
 from qloratory.model import hub_id, trainable_parameters
+from qloratory.plan import measured_parts
 from qloratory.run import RunDirectory, write_atomically
 
 MIB = 2**20
@@ -45,7 +46,8 @@ def train_adapter(
         resume: Go on from the newest good checkpoint, if there is one.
 
     Returns:
-        Facts for run.json: rows, tokens, supervised tokens, trainable parameters, steps, seconds, tokens a second.
+        Facts for run.json: rows, tokens, supervised tokens, trainable parameters, steps, seconds, tokens a second,
+        and MiB of the parts of memory that can be counted.
 
     Raises:
         LabelError: The guard found loss where none should be, or none where it should.
@@ -71,6 +73,7 @@ def train_adapter(
         "resumed_from": checkpoint.name if checkpoint else None,
         "train_seconds": round(seconds, 1),
         "tokens_per_second": round(facts["tokens_to_train"] * share_done / seconds, 1),
+        "parts_mib": measured_parts(trainer.model, trainer.optimizer),
     }
 
 
