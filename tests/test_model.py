@@ -110,6 +110,24 @@ def test_kept_weights_compute_the_same_bits(tiny_qwen: Path, tmp_path: Path) -> 
     assert torch.equal(before, after)
 
 
+def test_kept_weights_follow_a_merge_into_4_bits(tiny_qwen: Path, tmp_path: Path) -> None:
+    """PEFT replaces the packed weight; a kept copy of the old one would silently undo the merge."""
+    ids = torch.arange(40).view(2, 20)
+    logits = []
+    for keep in (True, False):
+        config = config_for(tiny_qwen, tmp_path, keep_dequantized=keep)
+        model = attach_adapter(load_base(config, resolve_source(config.model)), config.lora, seed=0)
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(parameter, std=0.1, generator=torch.Generator().manual_seed(0))
+        with torch.no_grad(), model.disable_adapter():
+            unmerged = model(ids).logits
+        with torch.no_grad(), pytest.warns(UserWarning, match="rounding errors"):
+            logits.append(model.merge_and_unload()(ids).logits)
+    assert torch.equal(*logits)
+    assert not torch.allclose(logits[0], unmerged, atol=1e-2)
+
+
 def test_the_dequantized_base_computes_the_same_bits(tiny_qwen: Path, tmp_path: Path) -> None:
     config = config_for(tiny_qwen, tmp_path)
     source = resolve_source(config.model)

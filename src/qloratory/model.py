@@ -311,16 +311,24 @@ class KeptLinear4bit(bnb.nn.Linear4bit):
     """
 
     dequantized: torch.Tensor
+    kept_from: list[nn.Parameter]  # the weight that was dequantized; in a list, so that it is no second parameter
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.kept_from[0] is not self.weight:  # PEFT puts a new weight here when it merges into 4 bits
+            keep_layer(self)
         bias = None if self.bias is None else self.bias.to(self.compute_dtype)
         return F.linear(x.to(self.compute_dtype), self.dequantized, bias).to(x.dtype)
 
 
 def keep_dequantized(model: nn.Module) -> None:
     for layer in four_bit_layers(model).values():
-        layer.register_buffer("dequantized", dequantize_layer(layer, layer.compute_dtype), persistent=False)
+        keep_layer(layer)
         layer.__class__ = KeptLinear4bit
+
+
+def keep_layer(layer: bnb.nn.Linear4bit) -> None:
+    layer.register_buffer("dequantized", dequantize_layer(layer, layer.compute_dtype), persistent=False)
+    layer.kept_from = [layer.weight]
 
 
 def dequantize_layer(layer: bnb.nn.Linear4bit, dtype: torch.dtype) -> torch.Tensor:
