@@ -78,11 +78,12 @@ def agreement(
         inputs = collate(encoded[start : start + batch_size], tokenizer, reference.device)
         on_answer = inputs.pop("labels")[:, 1:] != IGNORED  # (rows, tokens - 1)
         with torch.inference_mode():
-            one = reference(**inputs).logits[:, :-1][on_answer].float().log_softmax(-1)  # (answer tokens, vocabulary)
-            two = other(**inputs).logits[:, :-1][on_answer].float().log_softmax(-1)
-            divergences.append(F.kl_div(two, one, reduction="none", log_target=True).sum(-1).cpu())
-            same.append((one.argmax(-1) == two.argmax(-1)).cpu())
-    kl, equal = torch.cat(divergences).double(), torch.cat(same)
+            one, two = reference(**inputs).logits[:, :-1], other(**inputs).logits[:, :-1]
+            for row, mask in enumerate(on_answer):  # row by row: in float64 a batch's logits are large
+                p, q = one[row, mask].double().log_softmax(-1), two[row, mask].double().log_softmax(-1)
+                divergences.append(F.kl_div(q, p, reduction="none", log_target=True).sum(-1).cpu())
+                same.append((p.argmax(-1) == q.argmax(-1)).cpu())
+    kl, equal = torch.cat(divergences), torch.cat(same)
     return {
         "kl": kl.mean().item(),
         "kl_max": kl.max().item(),
