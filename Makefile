@@ -1,5 +1,5 @@
 # One vocabulary for people, hooks and CI. `make run` and `make test` do their own set-up.
-.PHONY: help setup setup-dev run test lint typecheck format check data docs clean
+.PHONY: help setup setup-dev run notebook tutorial test lint typecheck format check data clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -25,19 +25,30 @@ $(VENV)/.installed: requirements.txt requirements-models.txt pyproject.toml
 
 setup-dev: $(VENV)/.installed-dev
 
-$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt
+$(VENV)/.installed-dev: $(VENV)/.installed-notebook requirements-dev.txt
 	$(PIP) -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.installed-notebook: $(VENV)/.installed requirements-notebook.txt
+	$(PIP) -r requirements-notebook.txt
 	@touch $@
 
 run: setup  ## the whole pipeline; CONFIG=configs/….yaml decides the recipe, ARGS="train.seed=1 --resume" adds to it
 	$(BIN)/qloratory run $(or $(CONFIG),auto) $(ARGS)
 
+notebook: $(VENV)/.installed-notebook  ## open the tutorial in Jupyter Lab; ARGS="--no-browser --port=8888" goes to it
+	$(BIN)/jupyter lab $(ARGS) finetuning.ipynb
+
+tutorial: $(VENV)/.installed-notebook  ## execute finetuning.py into finetuning.ipynb, with a record
+	$(BIN)/python bench/tutorial.py docs/results/tutorial-cpu.json
+
 test: setup-dev  ## all tests
 	$(BIN)/python -m pytest $(ARGS)
 
-lint: setup-dev  ## ruff, and the data and docs as their sources give them
+lint: setup-dev  ## ruff, the spelling, and the data as its sources give it
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 	$(BIN)/python data/build.py --check
 
 typecheck: setup-dev  ## mypy
