@@ -146,6 +146,14 @@ def check_row(ids: list[int], labels: list[int], row: Row, tokenizer: PreTrained
         raise LabelError(f"row {number}: the tokens before the completion are not the rendered prompt")
 
 
+def describe_tokens(input_ids: list[int], labels: list[int], tokenizer: PreTrainedTokenizerBase) -> list[Row]:
+    """Each token by itself, as it is shown to people: `{"text": str, "id": int, "label": int}`."""
+    return [
+        {"text": decode([token], tokenizer), "id": token, "label": label}
+        for token, label in zip(input_ids, labels, strict=True)
+    ]
+
+
 def decode(ids: list[int], tokenizer: PreTrainedTokenizerBase) -> str:
     text = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
     assert isinstance(text, str)
