@@ -30,13 +30,13 @@
 # Run the cells from top to bottom. Where a cell works something out by hand, it asserts that the library says the same.
 
 # %% tags=["parameters"]
-short_steps = 8  # optimizer steps of the short comparisons
+short_steps = 6  # optimizer steps of the short comparisons
 prompts = 24  # held-out prompts to answer, and general chats to remember
 recipe = None  # the recipe; None picks the one for this machine
 overrides = []  # more settings, such as "train.learning_rate=5e-4"
 
 # %% [markdown]
-# The first cell picks what this machine can train: Qwen2.5-0.5B-Instruct where there are an NVIDIA GPU and the
+# The next cell picks what this machine can train: Qwen2.5-0.5B-Instruct where there are an NVIDIA GPU and the
 # Hugging Face Hub, else SmolLM2-135M-Instruct, which came with the installation. The tutorial passes once over the
 # training data, to be done in minutes.
 
@@ -122,7 +122,7 @@ figure, axis = plt.subplots()
 axis.hist((blocks / scales).flatten().cpu(), bins=200, color="#9db7d9", label="scaled weights")
 axis.vlines(levels.cpu(), 0, axis.get_ylim()[1], color="#b3261e", linewidth=1.2, label="NF4 levels")
 axis.set(xlabel="weight / largest magnitude of its block (no unit)", ylabel="number of weights", title=name)
-axis.legend(frameon=False)
+axis.legend(loc="upper left", framealpha=1)
 plt.show()
 
 # %% [markdown]
@@ -469,7 +469,7 @@ table(
 
 # %%
 differences = [row[1] for row in rows]
-tolerance = 1e-3 if model.device.type == "cpu" else 0.5  # bfloat16 has 8 bits
+tolerance = 1e-2 if job.config.model.dtype == "float32" else 0.5  # bfloat16 keeps 8 bits of a number
 assert differences[0] < tolerance, "left padding with its mask changes nothing"
 assert differences[1] > 10 * differences[0], "without the mask the model reads the padding"
 assert max(differences[2:]) < tolerance, "a causal model never looks to the right"
@@ -551,6 +551,7 @@ print(f"difference to the document alone: kept apart {leak_apart:.1e}, run toget
 # %%
 from qloratory.pipeline import evaluate_stage, generate_stage, start_run, train_stage
 
+del model  # its room is needed
 start_run(job, resume=False, overwrite=True)
 generate_stage(job, "baseline")
 
@@ -765,7 +766,7 @@ workshop = Path(tempfile.mkdtemp())
 order = sorted(range(len(dataset)), key=lambda index: lengths[index])[:12]
 source_rows = read_jsonl(job.config.data.train_file)
 write_jsonl(workshop / "train.jsonl", [source_rows[index] for index in order])
-small = [f"data.train_file={workshop}/train.jsonl", "train.max_steps=6", "train.save_steps=2"]
+small = [f"data.train_file={workshop}/train.jsonl", "train.max_steps=4", "train.save_steps=2"]
 small += ["train.per_device_train_batch_size=2", "lora.lora_dropout=0.1"]
 
 

@@ -13,6 +13,7 @@ from datasets import Dataset
 from peft import PeftModel
 from torch.utils.data import DataLoader
 from transformers import PreTrainedTokenizerBase, ProgressCallback, TrainerCallback
+from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
 from transformers.trainer_pt_utils import LengthGroupedSampler
 from trl import SFTConfig, SFTTrainer
 
@@ -86,8 +87,9 @@ class QloraTrainer(SFTTrainer):
         # losses would drift apart. It stays in float32, as PEFT makes it.
         for parameter in trainable_parameters(self.model).values():
             parameter.data = parameter.data.float()
-        # The stock callback prints a dict a logging step into the progress bar.
-        self.remove_callback(ProgressCallback)
+        # The stock callback prints a dict a logging step into the progress bar, and in a notebook it is another one
+        # that draws a table.
+        self.remove_callback(DEFAULT_PROGRESS_CALLBACK)
         self.add_callback(LossProgress())
 
     def batches_in_order(self) -> DataLoader:
