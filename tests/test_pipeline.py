@@ -20,7 +20,8 @@ ADAPTER = {
     "tokenizer_config.json",
 }  # fmt: skip
 FILES = {
-    "run.json", "metrics.jsonl", "baseline.jsonl", "finetuned.jsonl", "merged.jsonl", "evaluation.json", "report.html",
+    "run.json", "inspect.json", "metrics.jsonl", "baseline.jsonl", "finetuned.jsonl", "merged.jsonl", "evaluation.json",
+    "report.html",
 }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from qloratory.cli import main
 from qloratory.config import Config
 from qloratory.data import default_formatting_func, format_rows
 from qloratory.errors import LabelError, OutputError
-from qloratory.labels import render_chat, tokenize_rows
+from qloratory.labels import count_batch, render_chat, tokenize_rows
 from qloratory.model import attach_adapter, load_base, load_tokenizer, resolve_source, trainable_parameters
 from qloratory.train import QloraTrainer, check_space, train_adapter
 
@@ -157,6 +157,26 @@ def test_the_guard_sees_what_the_trainer_sees(tiny_qwen: Path, tmp_path: Path) -
     trainer.data_collator = careless
     with pytest.raises(LabelError, match="row 1: .* characters of the prompt carry loss"):
         guard_labels(trainer.batches_in_order(), rows, tokenizer)
+
+
+@pytest.mark.parametrize("strategy", ["group_by_length", "random", "sequential"])
+def test_the_inspected_batch_is_the_first_that_is_trained(
+    strategy: str, tiny_qwen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = []
+    compute_loss = QloraTrainer.compute_loss
+
+    def recorded(self: QloraTrainer, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        trained.append(inputs)
+        return compute_loss(self, model, inputs, *args, **kwargs)
+
+    monkeypatch.setattr(QloraTrainer, "compute_loss", recorded)
+    train(tiny_qwen, tmp_path / "a", max_steps=1, train_sampling_strategy=strategy)
+    inspection = json.loads((tmp_path / "a" / "run" / "inspect.json").read_text(encoding="utf-8"))
+    assert inspection["batch"]["rows"] == count_batch(trained[0])
+    rows = read_rows(tmp_path / "a" / "train.jsonl")
+    learnt = "".join(token["text"] for token in inspection["example"]["tokens"] if token["label"] != -100)
+    assert learnt == rows[inspection["example"]["row"] - 1]["completion"] + "<|im_end|>"
 
 
 def test_a_disk_too_small_for_the_checkpoints_is_refused_at_once(tmp_path: Path) -> None:

@@ -154,6 +154,14 @@ def describe_tokens(input_ids: list[int], labels: list[int], tokenizer: PreTrain
     ]
 
 
+def count_batch(batch: Any) -> list[dict[str, int]]:
+    """Tokens of prompt, answer and padding in each row of a collated batch; what carries loss is the answer."""
+    real = batch["attention_mask"].bool()  # (rows, tokens)
+    learnt = batch["labels"] != IGNORED  # (rows, tokens)
+    counts = {"prompt": real & ~learnt, "answer": real & learnt, "padding": ~real}
+    return [{name: int(part[row].sum()) for name, part in counts.items()} for row in range(len(real))]
+
+
 def decode(ids: list[int], tokenizer: PreTrainedTokenizerBase) -> str:
     text = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
     assert isinstance(text, str)

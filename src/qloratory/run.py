@@ -50,6 +50,10 @@ class RunDirectory:
         return self.path / "metrics.jsonl"
 
     @property
+    def inspection(self) -> Path:
+        return self.path / "inspect.json"
+
+    @property
     def evaluation(self) -> Path:
         return self.path / "evaluation.json"
 
@@ -82,7 +86,7 @@ class RunDirectory:
         """Remove what runs leave here, and nothing else."""
         for folder in [*self.path.glob("checkpoint-*"), self.adapter, self.merged_model]:
             shutil.rmtree(folder, ignore_errors=True)
-        for file in [self.metrics, self.evaluation, self.record, self.report]:
+        for file in [self.metrics, self.inspection, self.evaluation, self.record, self.report]:
             file.unlink(missing_ok=True)
         for which in ("baseline", "finetuned", "merged"):
             self.answers(which).unlink(missing_ok=True)

@@ -21,10 +21,10 @@ from qloratory.checkpoint import newest_good_checkpoint
 from qloratory.config import Config
 from qloratory.data import Row
 from qloratory.errors import OutputError
-from qloratory.labels import IGNORED, guard_labels, tokenize_rows
+from qloratory.labels import IGNORED, count_batch, describe_tokens, guard_labels, tokenize_rows
 from qloratory.model import hub_id, trainable_parameters
 from qloratory.plan import measured_parts
-from qloratory.run import RunDirectory, write_atomically
+from qloratory.run import RunDirectory, write_atomically, write_json
 
 MIB = 2**20
 
@@ -58,6 +58,7 @@ def train_adapter(
     dataset = tokenize_rows(rows, tokenizer, config.train.max_length)
     trainer = QloraTrainer(config, model, tokenizer, dataset)
     counts = guard_labels(trainer.batches_in_order(), rows, tokenizer)
+    write_json(run.inspection, inspect_batches(trainer, tokenizer))
     facts = describe_training(trainer, counts)
     print(summary(facts))
     check_space(run.path, trainable_parameters(model), config.train.save_total_limit)
@@ -98,6 +99,16 @@ class QloraTrainer(SFTTrainer):
         assert self.data_collator is not None
         size = self.args.per_device_train_batch_size
         return DataLoader(self.train_dataset, batch_size=size, collate_fn=self.data_collator)
+
+    def first_batch(self) -> dict[str, torch.Tensor]:
+        """The batch that a run from the start begins with, each tensor (rows, tokens).
+
+        Only the order is asked of the Trainer's loader: to iterate over it would tell Accelerate of an epoch begun.
+        """
+        assert isinstance(self.train_dataset, Dataset)
+        assert self.data_collator is not None
+        indices = next(iter(self.get_train_dataloader().batch_sampler))
+        return self.data_collator([self.train_dataset[index] for index in indices])
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Any:
         """As the Trainer's, but with an order by length that depends on the seed and the epoch alone."""
@@ -210,6 +221,19 @@ class LossProgress(ProgressCallback):
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
         if self.training_bar is not None and logs and "loss" in logs:
             self.training_bar.set_postfix(loss=f"{logs['loss']:.3f}", refresh=False)
+
+
+def inspect_batches(trainer: QloraTrainer, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    """For inspect.json: the first row's tokens, and the lengths in the first batch, as the trainer sees them."""
+    with torch.random.fork_rng():  # looking must not change what is drawn in training
+        ordered = next(iter(trainer.batches_in_order()))
+        first = trainer.first_batch()
+    real = ordered["attention_mask"][0].bool()
+    ids, labels = ordered["input_ids"][0][real].tolist(), ordered["labels"][0][real].tolist()
+    return {
+        "example": {"row": 1, "tokens": describe_tokens(ids, labels, tokenizer)},
+        "batch": {"rows": count_batch(first)},
+    }
 
 
 def describe_training(trainer: QloraTrainer, counts: dict[str, int]) -> dict[str, Any]:
