@@ -62,8 +62,33 @@ def test_the_recipe_explains_its_unquantized_modules_by_the_record() -> None:
 def test_the_tree_lists_every_module_and_links_resolve() -> None:
     modules = {path.name for path in (ROOT / "src" / "qloratory").glob("*.py")} - {"__init__.py"}
     assert set(re.findall(r"^  (\w+\.py) ", README, re.MULTILINE)) == modules
-    for link in re.findall(r"\]\(((?!http)[^)]+)\)", README):
-        assert (ROOT / link).exists(), link
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "data" / "README.md"):
+        for link in re.findall(r"\]\(((?!http)[^)]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / link).exists(), (page, link)
+
+
+def test_the_tutorials_minutes_are_the_records() -> None:
+    minutes = {}
+    for machine in ("cpu", "h100"):
+        record = json.loads((ROOT / "docs" / "results" / f"tutorial-{machine}.json").read_text(encoding="utf-8"))
+        minutes[machine] = round(sum(record["seconds"].values()) / 60)
+    assert f"takes {minutes['cpu']} minutes on 2 CPU cores" in README
+    assert f"and {minutes['h100']} on an H100" in README
+    assert minutes["cpu"] < 20
+
+
+def test_numbers_in_the_readme_are_measured_or_defined() -> None:
+    """Outside code, tables and links, a number is one of those that a test here compares with a record, or a name."""
+    compared = {"18", f"{RECORD['peak_memory']['peak_rss_mib']:,}", "42", "2", *re.findall(r"(\d+) minutes", README)}
+    compared |= set(re.findall(r"and (\d+) on an H100", README))
+    defined = {"3.11", "6", "135", "4", "1", "8", "16", "32", "64"}  # requirements, parameters of the model, bits
+    text = re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)|^\|.*$|Qwen2\.5-0\.5B|SmolLM2-135M|H100|<!--.*?-->", "", README,
+                  flags=re.DOTALL | re.MULTILINE)  # fmt: skip
+    for number in re.findall(r"(?<![\w.])\d[\d.,]*(?<=\d)", text):
+        assert number in compared | defined, number
+    assert round(sum(RECORD["stage_seconds"].values()) / 60) <= 18
+    gpu = json.loads((ROOT / "docs" / "results" / "smollm2-135m-h100.json").read_text(encoding="utf-8"))
+    assert f"takes {gpu['training']['train_seconds']:.0f} seconds to train" in README
 
 
 def test_records_hold_no_paths_of_a_machine() -> None:

@@ -122,7 +122,7 @@ def convert_gguf(gguf: Path) -> Path:
     target = Path(platformdirs.user_cache_dir("qloratory")) / "models" / f"{gguf.stem.lower()}-{digest[:16]}"
     if target.is_dir():
         return target
-    print(f"Converting {gguf.name} into {target} (once, about half a minute)")
+    print(f"Converting {gguf.name} into a model folder in the user's cache (once, about half a minute)")
     target.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".converting-", dir=target.parent))
     try:
