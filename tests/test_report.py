@@ -10,150 +10,29 @@ from typing import Any
 import pytest
 
 from qloratory.errors import OutputError
-from qloratory.report import line_path, percent, round_marks, write_report
+from qloratory.plot import line_path, round_marks
+from qloratory.report import write_report
 from qloratory.run import RunDirectory, write_json, write_jsonl
-from qloratory.style import RULE_NAMES
+from qloratory.wording import percent
+from report_runs import (
+    HASH,
+    MISSED_AFTER,
+    PASSED_BEFORE,
+    TASKS,
+    make_answer,
+    make_evaluation,
+    make_metrics,
+    make_record,
+    write_run,
+)
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
-TASKS = 12
-MISSED_AFTER = 7  # the first task, beyond the first four, whose fine-tuned answer is not all good
-PASSED_BEFORE = 9  # the baseline's best: it passes its tests and keeps more rules than the other that passes, 5
-HASH = "db0fb848a84bd2d4b51a96fdd559855e88592c53421160fa6a64d2f2dddd8d59"
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDirectory:
-    """A finished run as the stages leave it: 12 held-out tasks, 60 steps, three models."""
     monkeypatch.chdir(tmp_path)
-    run = RunDirectory(Path("smollm2-135m-finetuned"), "smollm2-python-coder")
-    write_json(run.record, make_record())
-    write_jsonl(run.metrics, [make_metrics(step) for step in range(1, 61)])
-    for which in ("baseline", "finetuned", "merged"):
-        write_jsonl(run.answers(which), [make_answer(which, task) for task in range(TASKS)])
-    write_json(run.evaluation, make_evaluation())
-    return run
-
-
-def make_record() -> dict[str, Any]:
-    return {
-        "command": "qloratory run configs/smollm2-135m.yaml train.seed=1 --overwrite",
-        "commit": "0123456789abcdef0123456789abcdef01234567+changes",
-        "config": {
-            "model": {"name_or_path": "smollm2-135m-instruct", "device": "auto", "dtype": "float32"},
-            "quantization": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "keep_dequantized": "auto"},
-            "lora": {"r": 16, "lora_alpha": 32},
-            "data": {"train_file": "data/train.jsonl"},
-            "train": {
-                "per_device_train_batch_size": 8,
-                "gradient_accumulation_steps": 2,
-                "learning_rate": 0.001,
-                "lr_scheduler_type": "cosine",
-            },
-        },
-        "versions": {"qloratory": "0.1.0", "python": "3.11.7", "torch": "2.13.0+cpu", "transformers": "5.23.0"},
-        "hardware": {
-            "cpu": "AMD EPYC 7763 64-Core Processor (AVX2)",
-            "cores": 2,
-            "memory_gib": 23.5,
-            "gpu": None,
-            "system": "Linux x86_64",
-        },
-        "data_sha256": {"train.jsonl": HASH, "heldout.jsonl": HASH[::-1]},
-        "model": {"name_or_path": "smollm2-135m-instruct", "revision": None, "sha256": {"model.safetensors": HASH[5:]}},
-        "models": {
-            "baseline": make_model(345.6, 61.2, 41.7, 2.4135),
-            "finetuned": make_model(354.9, 58.4, 38.3, 2.4618),
-            "merged": make_model(513.1, 49.9, 44.8, 2.462),
-        },
-        "stage_seconds": {"generate_baseline": 70.1, "train": 402.6, "generate_finetuned": 66.0, "merge": 151.7},
-        "peak_memory": {"peak_rss_mib": 3187},
-        "training": {
-            "rows": 240,
-            "tokens": 61234,
-            "supervised_tokens": 36740,
-            "trainable_parameters": 4884480,
-            "total_parameters": 139399488,
-            "rows_per_step": 16,
-            "planned_steps": 60,
-            "tokens_to_train": 122468,
-            "steps": 60,
-            "resumed_from": None,
-            "train_seconds": 398.2,
-            "tokens_per_second": 307.6,
-        },
-        "agreement": {
-            "dequantized": {"kl": 1.9479e-08, "kl_max": 3.635e-07, "same_argmax": 1.0, "tokens": 2236},
-            "original": {"kl": 0.01234, "kl_max": 0.5678, "same_argmax": 0.9711, "tokens": 2236},
-        },
-    }
-
-
-def make_model(mib: float, seconds: float, speed: float, loss: float) -> dict[str, Any]:
-    general_loss = {"value": loss, "n": 20, "ci95": [loss - 0.2, loss + 0.2]}
-    return {"model_mib": mib, "generate_seconds": seconds, "tokens_per_second": speed, "general_loss": general_loss}
-
-
-def make_metrics(step: int) -> dict[str, Any]:
-    wobble = 0.06 * math.sin(7.3 * step) * math.exp(-step / 40)
-    return {
-        "step": step,
-        "loss": 0.31 + 1.2 * math.exp(-step / 9) + wobble,
-        "learning_rate": 0.001 * min(step / 3, 0.5 * (1 + math.cos(math.pi * step / 60))),
-        "grad_norm": 0.5,
-        "epoch": step / 15,
-    }
-
-
-def make_answer(which: str, task: int) -> dict[str, Any]:
-    chatty = (
-        f"Sure! Here is the function:\n\n```python\ndef scale_{task}(values, factor):\n    return values * factor\n```"
-    )
-    styled = (
-        f"def scale_{task}(values: list[float], factor: float) -> list[float]:\n"
-        '    """Scale every value by a factor.\n\n    Args:\n        values: The values.\n        factor: The factor.\n'
-        f"\n    Returns:\n        The scaled values.\n\n    Example:\n        >>> scale_{task}([1.0, 2.0], 3.0)\n"
-        '        [3.0, 6.0]\n    """\n    return [value * factor for value in values]'
-    )
-    return {
-        "id": f"measures_heldout-{task + 1:03}",
-        "prompt": f"Write scale_{task}(values, factor), which multiplies every value of a list by the factor.",
-        "answer": chatty if which == "baseline" else styled,
-        "tokens": 40 if which == "baseline" else 117,
-        "stopped": which != "baseline",
-        "seconds": 1.25,
-    }
-
-
-def make_evaluation() -> dict[str, Any]:
-    models = make_record()["models"]
-    shares = {
-        "baseline": (0.0, 0.4242, 0.1667),
-        "finetuned": (0.9167, 0.9924, 0.8333),
-        "merged": (0.9167, 0.9924, 0.75),
-    }
-    scores = {
-        which: {
-            "style_full": {"value": style, "n": 12, "ci95": [max(0.0, style - 0.2), min(1.0, style + 0.0618)]},
-            "rules_met": {"value": rules, "n": 132, "ci95": [rules - 0.1, min(1.0, rules + 0.0036)]},
-            "tests_passed": {"value": tests, "n": 12, "ci95": [tests - 0.12, tests + 0.1]},
-            "general_loss": models[which]["general_loss"],
-        }
-        for which, (style, rules, tests) in shares.items()
-    }
-    return scores | {"details": {which: [make_verdict(which, task) for task in range(TASKS)] for which in shares}}
-
-
-def make_verdict(which: str, task: int) -> dict[str, Any]:
-    rules = dict.fromkeys(RULE_NAMES, True)
-    if which == "baseline":
-        passed = task in (5, PASSED_BEFORE)
-        rules |= dict.fromkeys([name for name in RULE_NAMES if name.startswith("doc")], False) | {"code_only": False}
-        rules["type_hints"] = task == PASSED_BEFORE
-    else:
-        passed = task not in (MISSED_AFTER, 11)
-        rules["docstring_raises"] = task != MISSED_AFTER
-    reason = "all tests passed" if passed else "TypeError: can't multiply sequence by non-int of type 'float'"
-    return {"id": f"measures_heldout-{task + 1:03}", "rules": rules, "tests_passed": passed, "reason": reason}
+    return write_run(Path("smollm2-135m-finetuned"))
 
 
 def page_of(run: RunDirectory) -> str:
@@ -220,6 +99,11 @@ FACTS = [
     "0123456789ab+changes",
     "train.jsonl db0fb848a84b",
     "6 of 12 held-out prompts, chosen by rule",
+    "Row 1 of the training data, token by token",
+    "812 of 2,400 places",
+    "37.3 37.3 0 %",
+    "1,520.5 not measured -",
+    "2,964.3 3,187.0 +7.5 %",
 ]
 
 
@@ -253,7 +137,7 @@ def test_hashes_are_shortened_and_whole_in_a_title(run: RunDirectory) -> None:
 
 def test_examples_are_the_first_four_then_a_miss_then_the_best_before(run: RunDirectory) -> None:
     write_report(run)
-    shown = re.findall(r"<h3>(.*?)</h3>", page_of(run))
+    shown = re.findall(r'<h3 id="example-\d">(.*?)</h3>', page_of(run))
     assert shown == [f"measures_heldout-{task + 1:03}" for task in (0, 1, 2, 3, MISSED_AFTER, PASSED_BEFORE)]
 
 
@@ -268,7 +152,48 @@ def test_an_example_shows_answers_rules_and_tests(run: RunDirectory) -> None:
     assert "✗ missed: docstring_raises" in words
     assert "✓ kept: docstring_returns" in words
     assert words.count("✗ Tests failed: TypeError: can&#39;t multiply sequence") == 2
-    assert '<pre tabindex="0"><code>Sure! Here is the function:\n\n```python\ndef scale_7' in article
+    assert '<del class="line">Sure! Here is the function:\n</del><span class="line">\n</span><del' in article
+    assert '<ins class="line">def scale_7(values<mark>: list[float]</mark>, factor<mark>: float</mark>)' in article
+
+
+def test_sections_stand_in_the_order_of_a_reader(run: RunDirectory) -> None:
+    write_report(run)
+    assert headings(run) == [
+        "Scores",
+        "Answers before and after",
+        "What carried loss",
+        "Training curves",
+        "Adapter and merged model",
+        "Memory",
+        "What was trained",
+        "Environment",
+    ]
+
+
+def test_runs_without_inspection_and_memory_are_reported(run: RunDirectory) -> None:
+    """As those of earlier versions are."""
+    run.inspection.unlink()
+    write_json(run.record, {name: fact for name, fact in make_record().items() if name != "memory"})
+    write_report(run)
+    assert not {"What carried loss", "Memory"} & set(headings(run))
+    read_page(run)
+
+
+def test_the_pictures_have_every_token_and_row(run: RunDirectory) -> None:
+    text = write_report(run)
+    assert page_of(run).count('<span class="token masked">') == 7
+    assert page_of(run).count('<span class="token learnt">') == 9
+    assert "7 tokens are masked, 9 carry loss." in text
+    assert len(re.findall(r'<svg class="bar"', page_of(run))) == 8
+
+
+def test_every_share_has_its_dot_and_whisker(run: RunDirectory) -> None:
+    """From 58 at 0 % to 400 at 100 %."""
+    write_report(run)
+    page = page_of(run)
+    assert page.count('class="whisker"') == page.count('class="dot') == 9
+    assert '<circle class="dot finetuned" cx="371.5"' in page  # 58 + 0.9167 * 342
+    assert 'd="M303.1 ' in page  # its interval starts at 0.9167 - 0.2
 
 
 def test_verdicts_of_other_answers_are_not_shown(run: RunDirectory) -> None:
@@ -292,18 +217,18 @@ def test_training_alone_is_reported(run: RunDirectory) -> None:
     run.evaluation.unlink()
     write_json(run.record, {name: fact for name, fact in make_record().items() if name not in ("models", "agreement")})
     text = write_report(run)
-    assert headings(run) == ["Training curves", "What was trained", "Environment"]
+    assert headings(run) == ["What carried loss", "Training curves", "Memory", "What was trained", "Environment"]
     assert commands(text) == ["generate RECIPE", "merge RECIPE", "evaluate RECIPE"]
     assert commands(words_of(page_of(run))) == ["generate RECIPE", "merge RECIPE", "evaluate RECIPE"]
     read_page(run)
 
 
 def test_baseline_answers_alone_are_reported(run: RunDirectory) -> None:
-    for path in (run.metrics, run.evaluation, run.answers("finetuned"), run.answers("merged")):
+    for path in (run.inspection, run.metrics, run.evaluation, run.answers("finetuned"), run.answers("merged")):
         path.unlink()
     record = make_record()
     record["models"] = {"baseline": record["models"]["baseline"]}
-    del record["training"], record["agreement"]
+    del record["training"], record["agreement"], record["memory"]
     write_json(run.record, record)
     text = write_report(run)
     assert headings(run) == ["Answers before", "Adapter and merged model", "Environment"]
@@ -414,7 +339,8 @@ def test_the_page_is_accessible_in_its_structure(run: RunDirectory) -> None:
     named = [value for _, name, value in reader.attributes if name == "aria-labelledby"]
     assert len(ids) == len(set(ids))
     assert {part for value in named for part in value.split()} <= set(ids)
-    assert page.count('role="img"') == reader.tags.count("svg") == 2
+    assert page.count('role="img"') == 3
+    assert page.count('aria-hidden="true"><rect') + 3 == reader.tags.count("svg")
 
 
 def test_the_curve_runs_from_corner_to_corner_of_its_axes(run: RunDirectory) -> None:

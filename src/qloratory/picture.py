@@ -17,7 +17,7 @@ from qloratory.labels import IGNORED
 
 SHOWN = {"\n": "⏎", "\t": "⇥", " ": "·"}
 WORDS = re.compile(r"\w+|\s+|[^\w\s]")
-SIMILAR = 0.6  # share of equal words from which two lines are one line that was changed
+SIMILAR = 0.5  # share of equal words from which two lines are one line that was changed
 MANY_PAIRS = 10_000  # of lines, and of words: beyond, they are not compared one by one
 PROMPT_START = 60  # characters that name an answer
 
@@ -241,7 +241,8 @@ def mark_differences(first: str, second: str) -> tuple[list[Line], list[Line]]:
     """The lines of both texts; those that only one has are marked, with the words that changed within a line."""
     left, right = split_lines(first), split_lines(second)
     marked: tuple[list[Line], list[Line]] = ([], [])
-    for kind, start, end, other_start, other_end in SequenceMatcher(None, left, right).get_opcodes():
+    matcher = SequenceMatcher(is_blank, left, right)  # blank lines are everywhere: no two answers meet at them
+    for kind, start, end, other_start, other_end in matcher.get_opcodes():
         if kind == "equal":
             for lines in marked:
                 lines.extend(Line("span", [Part(line)]) for line in left[start:end])
@@ -251,10 +252,14 @@ def mark_differences(first: str, second: str) -> tuple[list[Line], list[Line]]:
     return marked
 
 
+def is_blank(line: str) -> bool:
+    return not line.strip()
+
+
 def mark_block(left: list[str], right: list[str]) -> tuple[list[Line], list[Line]]:
     """Lines that stand in one another's place. Of two that are alike, only the words that differ are changed."""
-    removed = [Line("del", [Part(line)]) for line in left]
-    added = [Line("ins", [Part(line)]) for line in right]
+    removed = [Line("span" if is_blank(line) else "del", [Part(line)]) for line in left]
+    added = [Line("span" if is_blank(line) else "ins", [Part(line)]) for line in right]
     for one, other in pair_lines(left, right):
         parts = mark_words(left[one], right[other])
         removed[one], added[other] = Line("del", parts[0]), Line("ins", parts[1])
@@ -277,8 +282,7 @@ def pair_lines(left: list[str], right: list[str]) -> list[tuple[int, int]]:
 
 def similarity(line: str, other: str) -> float:
     """Share of equal words, without counting the white space; 0 where there are too many to compare."""
-    words, others = line.split(), other.split()
-    pieces, other_pieces = WORDS.findall("".join(words)), WORDS.findall("".join(others))
+    pieces, other_pieces = ([word for word in WORDS.findall(text) if word.strip()] for text in (line, other))
     if not pieces or not other_pieces or len(pieces) * len(other_pieces) > MANY_PAIRS:
         return 0.0
     return SequenceMatcher(None, pieces, other_pieces).ratio()
