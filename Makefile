@@ -1,11 +1,12 @@
 # One vocabulary for people, hooks and CI. `make run` and `make test` do their own set-up.
-.PHONY: help setup setup-dev run notebook tutorial test lint typecheck format check data clean
+.PHONY: help setup setup-dev run notebook tutorial browser test lint typecheck format check data clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 CONFIG ?=
 ARGS ?=
 
@@ -41,6 +42,10 @@ notebook: $(VENV)/.installed-notebook  ## open the tutorial in Jupyter Lab; ARGS
 
 tutorial: $(VENV)/.installed-notebook  ## execute finetuning.py into finetuning.ipynb, with a record
 	$(BIN)/python bench/tutorial.py docs/results/tutorial-cpu.json
+
+browser:  ## Chromium and a font for the tests of the report, from Debian's packages; without them they are skipped
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+		|| { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -qq --no-install-recommends chromium fonts-dejavu-core; }
 
 test: setup-dev  ## all tests
 	$(BIN)/python -m pytest $(ARGS)
