@@ -33,11 +33,11 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All pictures on a page that is not ours, as a notebook shows them."""
     inspection = make_inspection()
-    answers = [
-        {"when": "Before", "text": "Sure!\ndef f(x):\n    return x", "how": "9 tokens", "rules": {"one_function": True}}
-        | {"tests": None, "reason": "not run"},
-        {"when": "After", "text": "def f(x: int) -> int:\n    return x", "how": "8 tokens", "rules": {"code": False}}
-        | {"tests": False, "reason": "NameError"},
+    untested = {"when": "Before", "text": "Sure!\ndef f(x):\n    return x", "how": "9 tokens", "reason": "not run"}
+    failed = {"when": "After", "text": "def f(x: int):\n    return x", "how": "8 tokens", "reason": "NameError"}
+    answers: list[dict[str, Any]] = [
+        {**untested, "rules": {"one_function": True}, "tests": None},
+        {**failed, "rules": {"type_hints": False}, "tests": False},
     ]
     fragments = [
         token_strip(inspection["example"]["tokens"]),
