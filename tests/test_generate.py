@@ -21,7 +21,11 @@ def loaded(request: pytest.FixtureRequest) -> Any:
     return AutoModelForCausalLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
 
 
-def test_a_padded_batch_answers_as_each_prompt_alone(loaded: Any) -> None:
+@pytest.mark.parametrize("way", ["decoder", "generate"])
+def test_a_batch_answers_as_each_prompt_alone(way: str, loaded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By our decoder, and by Transformers' `generate`, with padding, where the decoder cannot serve."""
+    if way == "generate":
+        monkeypatch.setattr("qloratory.generate.why_not", lambda model: "a reason")
     model, tokenizer = loaded
     together = generate_answers(model, tokenizer, PROMPTS, GenerateSection(max_new_tokens=8, batch_size=3), "test")
     for prompt, answer in zip(PROMPTS, together, strict=True):

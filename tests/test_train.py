@@ -19,7 +19,8 @@ from qloratory.cli import main
 from qloratory.config import Config
 from qloratory.data import default_formatting_func, format_rows
 from qloratory.errors import LabelError, OutputError
-from qloratory.labels import count_batch, render_chat, tokenize_rows
+from qloratory.fast import unpack
+from qloratory.labels import count_batch, guard_labels, render_chat, tokenize_rows
 from qloratory.model import attach_adapter, load_base, load_tokenizer, resolve_source, trainable_parameters
 from qloratory.train import QloraTrainer, check_space, train_adapter
 
@@ -36,14 +37,14 @@ def train(model: Path, folder: Path, *, resume: bool = False, **settings: Any) -
     return [row["loss"] for row in read_rows(folder / "run" / "metrics.jsonl")]
 
 
+@pytest.mark.parametrize("fast", [True, False], ids=["fast", "plain"])
 @pytest.mark.parametrize("model", ["tiny_qwen", "tiny_llama"])
-def test_losses_are_those_of_plain_trl(model: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_losses_are_those_of_plain_trl(model: str, fast: bool, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """The same rows as texts, prompt and completion, in plain TRL: its own tokenization, masks, loss and order."""
     folder = request.getfixturevalue(model)
-    config = Config.model_validate(
-        tiny_settings(folder, tmp_path)
-        | {"train": tiny_settings(folder, tmp_path)["train"] | {"max_steps": 8, "train_sampling_strategy": "random"}}
-    )
+    settings = tiny_settings(folder, tmp_path)
+    settings["train"] |= {"max_steps": 8, "train_sampling_strategy": "random", "fast": fast}
+    config = Config.model_validate(settings)
     source = resolve_source(config.model)
     tokenizer = load_tokenizer(source)
     rows = format_rows(read_rows(config.data.train_file), default_formatting_func, config.data.train_file)
@@ -88,6 +89,19 @@ def test_losses_are_those_of_plain_trl(model: str, tmp_path: Path, request: pyte
     torch.testing.assert_close(torch.tensor(our_losses), torch.tensor(their_losses), rtol=0, atol=1e-4)
 
 
+def test_fast_steps_take_the_path_of_plain_ones(tiny_qwen: Path, tmp_path: Path) -> None:
+    """50 steps, over many epochs, with accumulation, clipping and a warm-up; losses and gradient norms."""
+    settings: dict[str, Any] = {"max_steps": 50, "save_steps": 50, "warmup_steps": 5, "learning_rate": 3e-3}
+    settings |= {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 2}
+    for name, fast in (("fast", True), ("plain", False)):
+        train(tiny_qwen, tmp_path / name, fast=fast, **settings)
+    rows = {name: read_rows(tmp_path / name / "run" / "metrics.jsonl") for name in ("fast", "plain")}
+    for measure in ("loss", "grad_norm", "learning_rate"):
+        values = [torch.tensor([row[measure] for row in rows[name]]) for name in ("fast", "plain")]
+        torch.testing.assert_close(*values, rtol=1e-4, atol=1e-4)
+    assert rows["fast"][-1]["loss"] < rows["fast"][0]["loss"] - 0.5
+
+
 def test_one_by_eight_equals_eight_by_one(tiny_qwen: Path, tmp_path: Path) -> None:
     whole = train(tiny_qwen, tmp_path / "a", per_device_train_batch_size=8, train_sampling_strategy="sequential")
     split = train(
@@ -100,18 +114,20 @@ def test_one_by_eight_equals_eight_by_one(tiny_qwen: Path, tmp_path: Path) -> No
     torch.testing.assert_close(torch.tensor(whole), torch.tensor(split), rtol=0, atol=1e-4)
 
 
-def test_the_same_seed_gives_the_same_bytes(tiny_qwen: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("dropout", [0.0, 0.1], ids=["fast", "plain with dropout"])
+def test_the_same_seed_gives_the_same_bytes(dropout: float, tiny_qwen: Path, tmp_path: Path) -> None:
     adapters, losses = [], []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        losses.append(train(tiny_qwen, tmp_path / name, seed=seed, lora_dropout=0.1))
+        losses.append(train(tiny_qwen, tmp_path / name, seed=seed, lora_dropout=dropout))
         adapters.append((tmp_path / name / "run" / "tiny-coder" / "adapter_model.safetensors").read_bytes())
     assert losses[0] == losses[1] != losses[2]
     assert adapters[0] == adapters[1] != adapters[2]
 
 
-def test_a_resumed_run_is_the_run_that_was_never_stopped(tiny_qwen: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("dropout", [0.0, 0.1], ids=["fast", "plain with dropout"])
+def test_a_resumed_run_is_the_run_that_was_never_stopped(dropout: float, tiny_qwen: Path, tmp_path: Path) -> None:
     """Across an epoch's edge: 16 rows make 4 steps an epoch, the checkpoint is at step 6 of 10."""
-    settings: dict[str, Any] = {"max_steps": 10, "save_steps": 3, "save_total_limit": 9, "lora_dropout": 0.1}
+    settings: dict[str, Any] = {"max_steps": 10, "save_steps": 3, "save_total_limit": 9, "lora_dropout": dropout}
     straight = train(tiny_qwen, tmp_path / "straight", **settings)
     train(tiny_qwen, tmp_path / "stopped", **settings)
     shutil.rmtree(tmp_path / "stopped" / "run" / "checkpoint-9")
@@ -133,9 +149,12 @@ def test_resuming_without_a_checkpoint_starts_anew(tiny_qwen: Path, tmp_path: Pa
     assert "No good checkpoint to resume from: starting anew" in capsys.readouterr().out
 
 
-def test_the_guard_sees_what_the_trainer_sees(tiny_qwen: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("fast", [True, False], ids=["fast", "plain"])
+def test_the_guard_sees_what_the_trainer_sees(fast: bool, tiny_qwen: Path, tmp_path: Path) -> None:
     """A collator that unmasks the prompt, as a careless change could, stops the run before the first step."""
-    config = Config.model_validate(tiny_settings(tiny_qwen, tmp_path))
+    settings = tiny_settings(tiny_qwen, tmp_path)
+    settings["train"] |= {"fast": fast}
+    config = Config.model_validate(settings)
     source = resolve_source(config.model)
     tokenizer = load_tokenizer(source)
     rows = format_rows(read_rows(config.data.train_file), default_formatting_func, config.data.train_file)
@@ -148,30 +167,28 @@ def test_the_guard_sees_what_the_trainer_sees(tiny_qwen: Path, tmp_path: Path) -
     collate = trainer.data_collator
 
     def careless(examples: list[Any]) -> Any:
-        batch = collate(examples)
-        return batch | {"labels": batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)}
-
-    from qloratory.labels import guard_labels
+        return collate([row | {"labels": row["input_ids"]} for row in examples])
 
     assert guard_labels(trainer.batches_in_order(), rows, tokenizer)["rows"] == 16
-    trainer.data_collator = careless
+    trainer.data_collator = careless  # type: ignore[assignment]
     with pytest.raises(LabelError, match="row 1: .* characters of the prompt carry loss"):
         guard_labels(trainer.batches_in_order(), rows, tokenizer)
 
 
+@pytest.mark.parametrize("fast", [True, False], ids=["fast", "plain"])
 @pytest.mark.parametrize("strategy", ["group_by_length", "random", "sequential"])
 def test_the_inspected_batch_is_the_first_that_is_trained(
-    strategy: str, tiny_qwen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    strategy: str, fast: bool, tiny_qwen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained = []
-    compute_loss = QloraTrainer.compute_loss
+    training_step = QloraTrainer.training_step
 
-    def recorded(self: QloraTrainer, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        trained.append(inputs)
-        return compute_loss(self, model, inputs, *args, **kwargs)
+    def recorded(self: QloraTrainer, model: Any, inputs: Any, *args: Any) -> Any:
+        trained.append(unpack(inputs) if fast else inputs)
+        return training_step(self, model, inputs, *args)
 
-    monkeypatch.setattr(QloraTrainer, "compute_loss", recorded)
-    train(tiny_qwen, tmp_path / "a", max_steps=1, train_sampling_strategy=strategy)
+    monkeypatch.setattr(QloraTrainer, "training_step", recorded)
+    train(tiny_qwen, tmp_path / "a", max_steps=1, train_sampling_strategy=strategy, fast=fast)
     inspection = json.loads((tmp_path / "a" / "run" / "inspect.json").read_text(encoding="utf-8"))
     assert inspection["batch"]["rows"] == count_batch(trained[0])
     rows = read_rows(tmp_path / "a" / "train.jsonl")

@@ -67,7 +67,10 @@ class TrainSection(Section):
     warmup_steps: float = Field(0.05, ge=0, description="steps, or below 1 the share of all steps")
     weight_decay: float = Field(0.0, ge=0, description="AdamW's")
     max_grad_norm: float = Field(1.0, ge=0, description="gradient clipping; 0 is off")
-    gradient_checkpointing: bool = Field(False, description="recompute activations: slower, less memory")
+    fast: bool = Field(True, description="rows packed without padding, on a GPU as CUDA graphs; false: TRL's own step")
+    gradient_checkpointing: bool | Literal["auto"] = Field(
+        "auto", description="recompute activations: slower, less memory; auto: where the GPU's memory asks for it"
+    )
     train_sampling_strategy: Literal["random", "sequential", "group_by_length"] = Field(
         "group_by_length", description="order of the rows; by length wastes least on padding"
     )

@@ -1,6 +1,7 @@
 """Batched greedy generation: the same call before and after training, and for the merged model."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,6 +10,8 @@ from transformers import PreTrainedTokenizerBase
 
 from qloratory.config import GenerateSection
 from qloratory.data import Message, Row
+from qloratory.decoder import Decoder, compute_dtype, why_not
+from qloratory.greedy import decode_greedily
 from qloratory.labels import render_chat
 
 
@@ -34,23 +37,50 @@ def generate_answers(
     """
     texts = [render_chat(prompt, tokenizer, add_generation_prompt=True) for prompt in prompts]
     by_length = sorted(range(len(texts)), key=lambda index: len(texts[index]))  # neighbours waste least on padding
+    answer_batch = choose_way(model, tokenizer, texts, section.max_new_tokens)
     answers: dict[int, Row] = {}
     with tqdm(total=len(texts), desc=title, unit="answer") as bar:
         for start in range(0, len(texts), section.batch_size):
             indices = by_length[start : start + section.batch_size]
-            batch = answer_batch(model, tokenizer, [texts[index] for index in indices], section.max_new_tokens)
-            answers |= dict(zip(indices, batch, strict=True))
+            started = time.perf_counter()
+            new = answer_batch([texts[index] for index in indices])
+            seconds = round((time.perf_counter() - started) / len(indices), 4)
+            ends = end_tokens(model, tokenizer)
+            answers |= {
+                index: describe_answer(ids, ends, tokenizer) | {"seconds": seconds}
+                for index, ids in zip(indices, new, strict=True)
+            }
             bar.update(len(indices))
     return [answers[index] for index in range(len(texts))]
 
 
-def answer_batch(model: Any, tokenizer: PreTrainedTokenizerBase, texts: list[str], max_new_tokens: int) -> list[Row]:
-    """Answer one batch. Padding stands left, so that the new tokens of every row follow its own last token."""
-    started = time.perf_counter()
+def choose_way(
+    model: Any, tokenizer: PreTrainedTokenizerBase, texts: list[str], max_new_tokens: int
+) -> Callable[[list[str]], list[list[int]]]:
+    """How a batch of rendered prompts gets its new tokens: by our own decoder, or by `generate` where that one cannot.
+
+    The decoder computes what the model does; on a CPU it adds an adapter to the weights first, in float32.
+    """
+    ends = end_tokens(model, tokenizer)
+    if why_not(model) is not None:
+        return lambda batch: generate_batch(model, tokenizer, batch, max_new_tokens, ends)
+
+    def encode(batch: list[str]) -> list[list[int]]:
+        return tokenizer(batch, add_special_tokens=False)["input_ids"]
+
+    longest = max((len(ids) for ids in encode(texts)), default=0) + max_new_tokens
+    decoder = Decoder(model, compute_dtype(model), keep_dequantized=True, recompute=False, longest=longest)
+    decoder.refresh()
+    return lambda batch: decode_greedily(decoder, encode(batch), max_new_tokens, ends)
+
+
+def generate_batch(
+    model: Any, tokenizer: PreTrainedTokenizerBase, texts: list[str], max_new_tokens: int, ends: list[int]
+) -> list[list[int]]:
+    """New tokens a row, filled up with padding. Padding stands left, so that they follow each row's own last token."""
     batch = tokenizer(texts, return_tensors="pt", padding=True, padding_side="left", add_special_tokens=False).to(
         model.device
     )
-    ends = end_tokens(model, tokenizer)
     with torch.inference_mode():
         sequences = model.generate(
             input_ids=batch["input_ids"],
@@ -59,9 +89,7 @@ def answer_batch(model: Any, tokenizer: PreTrainedTokenizerBase, texts: list[str
             eos_token_id=ends,
             pad_token_id=tokenizer.pad_token_id,
         )
-    new = sequences[:, batch["input_ids"].shape[1] :].tolist()  # (rows, new tokens)
-    seconds = (time.perf_counter() - started) / len(texts)
-    return [describe_answer(ids, ends, tokenizer) | {"seconds": round(seconds, 4)} for ids in new]
+    return sequences[:, batch["input_ids"].shape[1] :].tolist()
 
 
 def describe_answer(ids: list[int], ends: list[int], tokenizer: PreTrainedTokenizerBase) -> Row:

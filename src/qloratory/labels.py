@@ -89,7 +89,7 @@ def guard_labels(batches: Any, rows: list[Row], tokenizer: PreTrainedTokenizerBa
 
     Args:
         batches: The trainer's own collated batches, in the order of the rows: dicts of `input_ids`, `labels`
-            and `attention_mask`, each (rows, tokens).
+            and `attention_mask`, a tensor (rows, tokens) or one a row each.
         rows: The prompt/completion rows that were to be trained.
         tokenizer: The tokenizer that the trainer uses.
 
@@ -156,10 +156,12 @@ def describe_tokens(input_ids: list[int], labels: list[int], tokenizer: PreTrain
 
 def count_batch(batch: Any) -> list[dict[str, int]]:
     """Tokens of prompt, answer and padding in each row of a collated batch; what carries loss is the answer."""
-    real = batch["attention_mask"].bool()  # (rows, tokens)
-    learnt = batch["labels"] != IGNORED  # (rows, tokens)
-    counts = {"prompt": real & ~learnt, "answer": real & learnt, "padding": ~real}
-    return [{name: int(part[row].sum()) for name, part in counts.items()} for row in range(len(real))]
+    counts = []
+    for mask, labels in zip(batch["attention_mask"], batch["labels"], strict=True):
+        real, learnt = mask.bool(), labels != IGNORED  # (tokens,)
+        parts = {"prompt": real & ~learnt, "answer": real & learnt, "padding": ~real}
+        counts.append({name: int(part.sum()) for name, part in parts.items()})
+    return counts
 
 
 def decode(ids: list[int], tokenizer: PreTrainedTokenizerBase) -> str:

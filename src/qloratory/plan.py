@@ -124,7 +124,7 @@ def activation_bytes_a_token(shapes: Any, config: Config) -> int:
     kept = 6 * width + 2 * shapes.num_key_value_heads * head_width + 4 * shapes.intermediate_size
     kept += 7 * config.lora.r + heads + 2
     itemsize = getattr(torch, config.quantization.bnb_4bit_compute_dtype).itemsize
-    if config.train.gradient_checkpointing:
+    if config.train.gradient_checkpointing is True:
         return itemsize * (shapes.num_hidden_layers * width + kept)
     return itemsize * shapes.num_hidden_layers * kept
 

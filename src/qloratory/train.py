@@ -21,6 +21,7 @@ from qloratory.checkpoint import newest_good_checkpoint
 from qloratory.config import Config
 from qloratory.data import Row
 from qloratory.errors import OutputError
+from qloratory.fast import make_fast_step, packing_collator, unpack
 from qloratory.labels import IGNORED, count_batch, describe_tokens, guard_labels, tokenize_rows
 from qloratory.model import hub_id, trainable_parameters
 from qloratory.plan import measured_parts
@@ -88,6 +89,9 @@ class QloraTrainer(SFTTrainer):
         # losses would drift apart. It stays in float32, as PEFT makes it.
         for parameter in trainable_parameters(self.model).values():
             parameter.data = parameter.data.float()
+        self.fast = make_fast_step(config, self.model, dataset)
+        if self.fast is not None:
+            self.data_collator = packing_collator(config, dataset, self.args.device)
         # The stock callback prints a dict a logging step into the progress bar, and in a notebook it is another one
         # that draws a table.
         self.remove_callback(DEFAULT_PROGRESS_CALLBACK)
@@ -96,19 +100,23 @@ class QloraTrainer(SFTTrainer):
     def batches_in_order(self) -> DataLoader:
         """The training rows as the trainer collates them, in their order, without touching the trainer's state."""
         assert isinstance(self.train_dataset, Dataset)
-        assert self.data_collator is not None
         size = self.args.per_device_train_batch_size
-        return DataLoader(self.train_dataset, batch_size=size, collate_fn=self.data_collator)
+        return DataLoader(self.train_dataset, batch_size=size, collate_fn=self.collate_to_read)
 
-    def first_batch(self) -> dict[str, torch.Tensor]:
-        """The batch that a run from the start begins with, each tensor (rows, tokens).
+    def collate_to_read(self, rows: list[Row]) -> Any:
+        """A batch as it is trained on, with a packed one's rows told apart again."""
+        assert self.data_collator is not None
+        batch = self.data_collator(rows)
+        return unpack(batch) if "starts" in batch else batch
+
+    def first_batch(self) -> Any:
+        """The batch that a run from the start begins with, as `collate_to_read` gives it.
 
         Only the order is asked of the Trainer's loader: to iterate over it would tell Accelerate of an epoch begun.
         """
         assert isinstance(self.train_dataset, Dataset)
-        assert self.data_collator is not None
         indices = next(iter(self.get_train_dataloader().batch_sampler))
-        return self.data_collator([self.train_dataset[index] for index in indices])
+        return self.collate_to_read([self.train_dataset[index] for index in indices])
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Any:
         """As the Trainer's, but with an order by length that depends on the seed and the epoch alone."""
@@ -118,10 +126,25 @@ class QloraTrainer(SFTTrainer):
         rows_a_step = self.args.train_batch_size * self.args.gradient_accumulation_steps
         return SeededLengthSampler(rows_a_step, [len(ids) for ids in rows["input_ids"]], self.args.seed)
 
+    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+        """Forward and backward of one batch: by the fast step where there is one, else as TRL does it."""
+        if self.fast is None:
+            return super().training_step(model, inputs, num_items_in_batch)
+        if self.begins_a_step():
+            self.fast.begin()
+        return self.fast.run(self._prepare_inputs(inputs), num_items_in_batch)
+
+    def begins_a_step(self) -> bool:
+        """Whether the optimizer has stepped since the last batch: then the gradients are gone."""
+        return next(parameter for parameter in self.model.parameters() if parameter.requires_grad).grad is None
+
+    def _clip_grad_norm(self, model: Any) -> torch.Tensor:
+        return super()._clip_grad_norm(model) if self.fast is None else self.fast.clip(self.args.max_grad_norm)
+
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Mean cross entropy over the tokens that carry loss.
+        """Mean cross entropy over the tokens that carry loss, where the fast step cannot serve.
 
         On a GPU, TRL's fused head does this. On a CPU that one projects every position to the vocabulary, so here
         only the rows with loss reach the head.
@@ -152,7 +175,8 @@ class QloraTrainer(SFTTrainer):
 
 def sft_config(config: Config) -> SFTConfig:
     """TRL's arguments. What a recipe does not name has TRL's default, but for what is set to a constant here."""
-    train = config.train.model_dump(exclude={"output_dir", "adapter_name", "report_to"})
+    train = config.train.model_dump(exclude={"output_dir", "adapter_name", "report_to", "fast"})
+    train["gradient_checkpointing"] = train["gradient_checkpointing"] is True
     on_cpu = config.model.device == "cpu" or not torch.cuda.is_available()
     return SFTConfig(
         **train,
@@ -161,7 +185,8 @@ def sft_config(config: Config) -> SFTConfig:
         use_cpu=on_cpu,
         bf16=not on_cpu and config.quantization.bnb_4bit_compute_dtype == "bfloat16",
         dataloader_pin_memory=not on_cpu,
-        optim="adamw_torch",
+        accelerator_config={"non_blocking": True},  # copying a batch must not wait for the step before it
+        optim="adamw_torch" if on_cpu else "adamw_torch_fused",
         disable_tqdm=False,
         save_strategy="steps",
         logging_strategy="steps",
@@ -228,7 +253,7 @@ def inspect_batches(trainer: QloraTrainer, tokenizer: PreTrainedTokenizerBase) -
     with torch.random.fork_rng():  # looking must not change what is drawn in training
         ordered = next(iter(trainer.batches_in_order()))
         first = trainer.first_batch()
-    real = ordered["attention_mask"][0].bool()
+    real = ordered["attention_mask"][0].bool()  # (tokens,)
     ids, labels = ordered["input_ids"][0][real].tolist(), ordered["labels"][0][real].tolist()
     return {
         "example": {"row": 1, "tokens": describe_tokens(ids, labels, tokenizer)},
