@@ -127,8 +127,9 @@ def model_folder() -> str:
         return str(resolve_source(ModelSection(name_or_path="smollm2-135m-instruct")).name_or_path)
     folder = Path(tempfile.gettempdir()) / "qloratory-bench-qwen2.5-0.5b"
     if not (folder / "config.json").exists():
-        from random_models import QWEN_05B, qwen_template, save_random_model
         from transformers import Qwen2Config
+
+        from random_models import QWEN_05B, qwen_template, save_random_model
 
         save_random_model(folder, Qwen2Config(**QWEN_05B), qwen_template())
     return str(folder)
@@ -166,7 +167,7 @@ def chat_rows() -> list[dict[str, Any]]:
     return [job.training_rows[index] for index in sorted(order)]
 
 
-def repeated(rows: list[dict[str, Any]], stack: Stack, packed: bool) -> list[dict[str, Any]]:
+def repeated(rows: list[Any], stack: Stack, packed: bool) -> list[Any]:
     """As many rows as the steps need, and more where several become one."""
     needed = stack.rows * (stack.warm_up + REPEATS * stack.steps) * (4 if packed else 1)
     return (rows * -(-needed // len(rows)))[:needed]

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config, Qwen3Co
 
 from qloratory.decoder import Decoder, Packed, why_not
 from qloratory.labels import IGNORED
-from qloratory.model import check_four_bit, keep_dequantized, trainable_parameters
+from qloratory.model import check_four_bit, keep_dequantized, keep_packing, trainable_parameters
 from random_models import TINY
 
 FAMILIES = {"llama": LlamaConfig, "qwen2": Qwen2Config, "qwen3": Qwen3Config}
@@ -131,6 +131,7 @@ def test_four_bit_weights_are_those_of_bitsandbytes(tiny_qwen: Path, kept: bool)
 
     quantization = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True)
     base = AutoModelForCausalLM.from_pretrained(tiny_qwen, dtype=torch.float32, quantization_config=quantization)
+    keep_packing(base)
     check_four_bit(base)
     if kept:
         keep_dequantized(base)

@@ -213,7 +213,8 @@ four_bit = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_
                               bnb_4bit_compute_dtype=torch.float32)
 base = AutoModelForCausalLM.from_pretrained({str(tiny_qwen)!r}, quantization_config=four_bit, dtype=torch.float32)
 adapter = {str(finished_run / "run" / "tiny-coder")!r}
-model = PeftModel.from_pretrained(base, adapter).eval()
+# In training mode, for there is no dropout, and else bitsandbytes rounds to bfloat16 on a CPU that has it.
+model = PeftModel.from_pretrained(base, adapter).train()
 tokenizer = AutoTokenizer.from_pretrained(adapter)
 ids = tokenizer.apply_chat_template([{{"role": "user", "content": "Hi"}}], add_generation_prompt=True,
                                     return_tensors="pt", return_dict=True)

@@ -375,6 +375,8 @@ class Decoder:
         causal = transformers_model(model)
         body = causal.model
         self.device = body.embed_tokens.weight.device
+        if self.device.type == "cpu":
+            kernels.reuse_freed_memory()
         self.embedding = body.embed_tokens.weight.data  # (vocabulary, width)
         self.head = causal.lm_head.weight.data.to(dtype)  # (vocabulary, width)
         self.norm = (body.norm.weight.data.to(dtype), body.norm.variance_epsilon)

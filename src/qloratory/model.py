@@ -196,6 +196,7 @@ def load_base(config: Config, source: Source, *, quantized: bool = True) -> PreT
         quantization_config=four_bit_config(config.quantization) if in_4bit else None,
     )
     if in_4bit:
+        keep_packing(model)
         check_four_bit(model)
         keep = config.quantization.keep_dequantized
         if keep is True or (keep == "auto" and device == "cpu"):
@@ -245,6 +246,16 @@ def from_pretrained(auto_class: Any, source: Source, **arguments: Any) -> Any:
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         hint = "is the folder complete?" if source.is_local else "is the name right, and the Hub within reach?"
         raise ModelError(f"{source.name_or_path} cannot be loaded, {hint} {one_line(error)[:300]}") from error
+
+
+def keep_packing(model: nn.Module) -> None:
+    """Let bitsandbytes leave its 4-bit weights as they are, on any CPU.
+
+    Where the CPU has bfloat16 instructions, its layers repack their weights in place at the first product outside
+    training, with scales rounded to bfloat16: 0.3 % off from there on, and unreadable to who dequantizes them.
+    """
+    for layer in four_bit_layers(model).values():
+        layer.support_avx512bf16_for_cpu = False
 
 
 def four_bit_layers(model: nn.Module) -> dict[str, bnb.nn.Linear4bit]:
