@@ -52,6 +52,7 @@ def tiny_settings(model: Path, folder: Path) -> dict[str, Any]:
             "adapter_name": "tiny-coder",
             "max_length": 1024,
             "max_steps": 4,
+            "bf16": False,
             "per_device_train_batch_size": 4,
             "learning_rate": 1e-2,
             "save_steps": 2,

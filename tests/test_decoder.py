@@ -75,9 +75,8 @@ def reference(model: Any, ids: list[torch.Tensor], labels: list[torch.Tensor], s
 
 
 def make_decoder(model: Any, **settings: Any) -> Decoder:
-    decoder = Decoder(
-        model, torch.float32, **({"keep_dequantized": True, "recompute": False, "longest": 64} | settings)
-    )
+    defaults = {"dtype": torch.float32, "keep_dequantized": True, "recompute": False, "longest": 64}
+    decoder = Decoder(model, **(defaults | settings))
     decoder.refresh()
     return decoder
 
@@ -98,10 +97,12 @@ def current_gradients(model: Any) -> dict[str, torch.Tensor]:
     return {name: gradient.clone() for name, gradient in gradients.items() if gradient is not None}
 
 
-def assert_same_gradients(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> None:
+def assert_same_gradients(
+    ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor], tolerance: float = 1e-4
+) -> None:
     for name, gradient in theirs.items():
         assert gradient.norm() > 0, name
-        assert (ours[name] - gradient).norm() <= 1e-4 * gradient.norm(), name
+        assert (ours[name] - gradient).norm() <= tolerance * gradient.norm(), name
 
 
 @pytest.mark.parametrize("settings", [{}, {"recompute": True}, {"keep_dequantized": False}], ids=str)
@@ -114,6 +115,19 @@ def test_loss_and_gradients_are_those_of_transformers(family: str, settings: dic
     ours = step(model, pack(ids, labels), 0.01, **settings)
     torch.testing.assert_close(ours[0], loss, rtol=1e-5, atol=0)
     assert_same_gradients(ours[1], theirs)
+
+
+@pytest.mark.parametrize("settings", [{}, {"recompute": True}, {"keep_dequantized": False}], ids=str)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_in_bfloat16_gradients_are_off_by_its_roundings_alone(family: str, settings: dict[str, Any]) -> None:
+    """Against float32. Eight bits of mantissa, through the roundings of two layers: a few per cent."""
+    model = make_model(family)
+    ids, labels = make_documents()
+    loss = reference(model, ids, labels, 0.01)
+    theirs = current_gradients(model)
+    ours = step(model, pack(ids, labels), 0.01, dtype=torch.bfloat16, **settings)
+    torch.testing.assert_close(ours[0], loss, rtol=5e-3, atol=0)
+    assert_same_gradients(ours[1], theirs, tolerance=5e-2)
 
 
 @pytest.mark.parametrize("targets", [["q_proj", "v_proj"], ["down_proj"], ["k_proj", "o_proj", "up_proj"]], ids=str)
@@ -169,8 +183,8 @@ def test_gradients_add_up_over_steps() -> None:
 
 
 def test_what_cannot_be_served_is_told() -> None:
-    assert why_not(make_model("qwen3"), 0.0) is None
-    assert "lora_dropout" in str(why_not(make_model("llama"), 0.1))
+    assert why_not(make_model("qwen3"), torch.float32) is None
+    assert "lora_dropout" in str(why_not(make_model("llama"), torch.float32, 0.1))
     model = make_model("llama")
     model.get_base_model().config.model_type = "gemma"
-    assert "gemma" in str(why_not(model, 0.0))
+    assert "gemma" in str(why_not(model, torch.float32))

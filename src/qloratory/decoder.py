@@ -46,9 +46,9 @@ class Packed:
 class Projections:
     """Linear layers that read the same input, as one product, with their adapters.
 
-    On a GPU the adapters' B stands in columns behind the frozen weight, and x·A in columns behind x, so that base
-    and adapter are one product, forward and backward. On a CPU the adapters are added to the weight, once an
-    optimizer step: there the small products are slow, and float32 has the digits for the sum.
+    In bfloat16 the adapters' B stands in columns behind the frozen weight, and x·A in columns behind x, so that base
+    and adapter are one product, forward and backward. In float32, which is for CPUs, the adapters are added to the
+    weight, once an optimizer step: there the small products are slow, and float32 has the digits for the sum.
 
     Args:
         layers: The model's own modules, with a LoRA adapter or without.
@@ -63,7 +63,7 @@ class Projections:
         self.ranks = [0 if adapter is None else len(adapter.a) for adapter in self.adapters]
         self.rank, self.width = sum(self.ranks), int(self.bases[0].in_features)
         self.dtype, self.scratch = dtype, scratch
-        self.merged = self.bases[0].weight.device.type == "cpu"
+        self.merged = dtype == torch.float32
         self.room = 0 if self.merged else -(-self.rank // MULTIPLE) * MULTIPLE
         biases = [base.bias for base in self.bases]
         self.bias = None if biases[0] is None else torch.cat(biases).to(dtype)
@@ -105,7 +105,7 @@ class Projections:
         return found
 
     def merge(self) -> None:
-        """On a CPU, add the adapters to the kept weight."""
+        """In float32, add the adapters to the kept weight."""
         if self.merged and self.kept is not None:
             self.write_merged(self.kept)
 
@@ -205,11 +205,13 @@ def carve(flat: torch.Tensor, rows: int, columns: int) -> tuple[torch.Tensor, to
 
 
 def add_product(total: torch.Tensor, a: torch.Tensor, b: torch.Tensor, scale: float = 1.0) -> None:
-    """total += scale · a · b, summed in float32, whatever the type of `a` and `b`."""
+    """total += scale · a · b, with a float32 `total`, whatever the type of `a` and `b`."""
     if a.dtype == torch.float32:
         total.addmm_(a, b, alpha=scale)
-    else:
+    elif a.is_cuda:
         torch.addmm(total, a, b, out_dtype=torch.float32, alpha=scale, out=total)
+    else:  # a CPU's product is in one type; the sums within it are in float32
+        total.add_(torch.mm(a, b), alpha=scale)
 
 
 def dequantized(layer: Any, dtype: torch.dtype) -> torch.Tensor:
@@ -363,7 +365,7 @@ class Decoder:
 
     Args:
         model: Of one of FAMILIES, with adapters or without.
-        dtype: Of the products and of what is kept: bfloat16 on a GPU, float32 on a CPU.
+        dtype: Of the products and of what is kept: bfloat16, or on a CPU float32.
         keep_dequantized: Keep the frozen weights dequantized, or dequantize them for each product.
         recompute: Keep only each layer's input, and compute the rest again in the backward pass.
         longest: Positions up to which RoPE's table goes.
@@ -381,8 +383,9 @@ class Decoder:
         self.head = causal.lm_head.weight.data.to(dtype)  # (vocabulary, width)
         self.norm = (body.norm.weight.data.to(dtype), body.norm.variance_epsilon)
         self.dtype, self.recompute = dtype, recompute
-        tight = recompute or self.device.type == "cpu"
-        self.chunk = max(1, (TIGHT_LOGITS_BYTES if tight else LOGITS_BYTES) // (len(self.head) * dtype.itemsize))
+        on_cpu = self.device.type == "cpu"  # where the loss is computed in float32
+        chunk_bytes = TIGHT_LOGITS_BYTES if recompute or on_cpu else LOGITS_BYTES
+        self.chunk = max(1, chunk_bytes // (len(self.head) * (4 if on_cpu else dtype.itemsize)))  # rows
         self.buffer = torch.empty(0, dtype=dtype, device=self.device)
         scratch = None if keep_dequantized else self.scratch
         self.layers = [Layer(layer, causal.config, dtype, scratch) for layer in body.layers]
@@ -500,7 +503,7 @@ def kept_values(shapes: Any, r: int) -> int:
 
 
 def compute_dtype(model: Any) -> torch.dtype:
-    """The type in which the decoder computes for this model: on a CPU always float32."""
+    """The type in which the decoder answers for this model: on a CPU always float32."""
     causal = transformers_model(model)
     if causal.device.type == "cpu":
         return torch.float32
@@ -508,14 +511,14 @@ def compute_dtype(model: Any) -> torch.dtype:
     return four_bit[0] if four_bit else causal.dtype
 
 
-def why_not(model: Any, lora_dropout: float = 0.0) -> str | None:
-    """Why this decoder cannot stand in for the model, in a sentence; None where it can."""
+def why_not(model: Any, dtype: torch.dtype, lora_dropout: float = 0.0) -> str | None:
+    """Why this decoder cannot stand in for the model in this type, in a sentence; None where it can."""
     shapes = transformers_model(model).config
     device = transformers_model(model).device
     if device.type == "cuda" and (torch.cuda.get_device_capability(device) < (8, 0) or kernels.triton_kernels is None):
         return "FlashAttention and Triton want an NVIDIA GPU from 2020 on (Ampere) and Linux"
-    if device.type == "cuda" and compute_dtype(model) != torch.bfloat16:
-        return f"on a GPU it computes in bfloat16, and the recipe asks for {compute_dtype(model)}"
+    if device.type == "cuda" and dtype != torch.bfloat16:
+        return f"on a GPU it computes in bfloat16, and the recipe asks for {dtype}"
     if shapes.model_type not in FAMILIES:
         return f"its family is {shapes.model_type}, and only {', '.join(FAMILIES)} are known"
     if lora_dropout:

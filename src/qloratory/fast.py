@@ -16,8 +16,9 @@ from peft.tuners.lora import LoraLayer
 
 from qloratory.config import Config
 from qloratory.data import Row
-from qloratory.decoder import LOGITS_BYTES, TIGHT_LOGITS_BYTES, Decoder, Packed, compute_dtype, kept_values, why_not
+from qloratory.decoder import LOGITS_BYTES, TIGHT_LOGITS_BYTES, Decoder, Packed, kept_values, why_not
 from qloratory.labels import IGNORED
+from qloratory.model import training_dtype
 
 TENSORS = ("input_ids", "positions", "starts", "loss_rows", "targets")  # of a `Packed`
 SMALLEST = 64  # tokens
@@ -29,13 +30,13 @@ def make_fast_step(config: Config, model: PeftModel, dataset: Dataset) -> "FastS
     """The fast step for this model and these rows; None, with a line that says why, where it cannot serve."""
     if not config.train.fast:
         return None
-    reason = why_not(model, config.lora.lora_dropout)
+    dtype = training_dtype(config)
+    reason = why_not(model, dtype, config.lora.lora_dropout)
     if reason is not None:
         print(f"Plain steps, because the fast one cannot serve this model: {reason}")
         return None
     longest = longest_row(dataset)
     keep, recompute = choose_memory(config, model, dataset)
-    dtype = compute_dtype(model)
     return FastStep(Decoder(model, dtype, keep_dequantized=keep, recompute=recompute, longest=longest), longest)
 
 
@@ -65,7 +66,7 @@ def choose_memory(config: Config, model: PeftModel, dataset: Dataset) -> tuple[b
 def bytes_needed(config: Config, model: PeftModel, dataset: Dataset, keep: bool, recompute: bool) -> int:
     """Of a step on the longest rows, beside the model, its adapters and their optimizer."""
     shapes = model.get_base_model().config
-    itemsize = compute_dtype(model).itemsize
+    itemsize = training_dtype(config).itemsize
     tokens = sum(sorted(len(ids) for ids in dataset["input_ids"])[-config.train.per_device_train_batch_size :])
     layers = 1 if recompute else shapes.num_hidden_layers
     kept = tokens * itemsize * (layers * kept_values(shapes, config.lora.r) + 4 * shapes.intermediate_size)

@@ -62,14 +62,15 @@ def choose_way(
     The decoder computes what the model does; on a CPU it adds an adapter to the weights first, in float32.
     """
     ends = end_tokens(model, tokenizer)
-    if why_not(model) is not None:
+    dtype = compute_dtype(model)
+    if why_not(model, dtype) is not None:
         return lambda batch: generate_batch(model, tokenizer, batch, max_new_tokens, ends)
 
     def encode(batch: list[str]) -> list[list[int]]:
         return tokenizer(batch, add_special_tokens=False)["input_ids"]
 
     longest = max((len(ids) for ids in encode(texts)), default=0) + max_new_tokens
-    decoder = Decoder(model, compute_dtype(model), keep_dequantized=True, recompute=False, longest=longest)
+    decoder = Decoder(model, dtype, keep_dequantized=True, recompute=False, longest=longest)
     decoder.refresh()
     return lambda batch: decode_greedily(decoder, encode(batch), max_new_tokens, ends)
 

@@ -48,8 +48,9 @@ def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float, room: int = 0) -
     y = x.new_empty(x.shape[0], x.shape[1] + room)
     if x.is_cuda:
         return y, triton_kernels.rms_norm(x, weight, eps, y)
-    factor = (torch.linalg.vecdot(x, x).div_(x.shape[1]) + eps).rsqrt_().unsqueeze(1)
-    torch.mul(x, factor, out=y[:, : x.shape[1]]).mul_(weight)
+    exact = x.float()  # x itself where it is float32, as below
+    factor = (torch.linalg.vecdot(exact, exact).div_(x.shape[1]) + eps).rsqrt_().unsqueeze(1)
+    torch.mul(exact * factor, weight, out=y[:, : x.shape[1]])
     return y, factor
 
 
@@ -60,8 +61,8 @@ def rms_norm_backward(
     if x.is_cuda:
         triton_kernels.rms_norm_backward(dy, x, weight, factor, dx)
         return
-    scaled = dy.mul_(weight)
-    normed = x * factor
+    scaled = dy.float().mul_(weight)
+    normed = x * factor  # float32, as the factor is
     mean = torch.linalg.vecdot(scaled, normed).div_(x.shape[1]).unsqueeze(1)
     dx.addcmul_(scaled.addcmul_(normed, mean, value=-1), factor)
 
@@ -149,12 +150,15 @@ def cross_entropy_(logits: torch.Tensor, targets: torch.Tensor, scale: torch.Ten
     real = targets >= 0
     rows = torch.arange(len(targets))
     index = targets.clamp(min=0)
-    own = logits[rows, index]
-    highest = logits.amax(-1, keepdim=True)
-    total = logits.sub_(highest).exp_().sum(-1, keepdim=True)  # all in place: logits are large
+    exact = logits.float()
+    own = exact[rows, index]
+    highest = exact.amax(-1, keepdim=True)
+    total = exact.sub_(highest).exp_().sum(-1, keepdim=True)  # all in place: logits are large
     factor = (scale * real).unsqueeze(1)
-    logits.mul_(factor / total)
-    logits[rows, index] -= factor[:, 0]
+    exact.mul_(factor / total)
+    exact[rows, index] -= factor[:, 0]
+    if exact is not logits:
+        logits.copy_(exact)
     return (total.log() + highest)[:, 0].sub_(own) * real
 
 
@@ -208,13 +212,39 @@ def attention_backward(
         return aten._flash_attention_backward(
             d_out, q, k, v, out, logsumexp, starts, starts, longest, longest, 0.0, True, random, unused, scale=scale
         )
-    dq, dk, dv = torch.empty_like(q), torch.empty_like(q), torch.empty_like(q)
+    gradients = [torch.empty(x.shape, dtype=x.dtype) for x in (q, k, v)]
     for (start, end), sums in zip(documents(starts), saved, strict=True):
-        inputs = (as_batch(x[start:end]) for x in (d_out, q, repeated(k, q), repeated(v, q), out))
-        gradients = aten._scaled_dot_product_flash_attention_for_cpu_backward(*inputs, sums, 0.0, True, scale=scale)
-        for whole, part in zip((dq, dk, dv), gradients, strict=True):
-            whole[start:end] = part[0].transpose(0, 1)
-    return dq, folded(dk, k), folded(dv, v)
+        inputs = (x[start:end] for x in (d_out, q, k, v, out))
+        for whole, part in zip(gradients, document_gradients(*inputs, sums, scale), strict=True):
+            whole[start:end] = part
+    return gradients[0], gradients[1], gradients[2]
+
+
+def document_gradients(
+    d_out: torch.Tensor,
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    out: torch.Tensor,
+    logsumexp: torch.Tensor,
+    scale: float,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The backward pass of one document's attention, written out: two to three times as fast as PyTorch's on a CPU.
+
+    Shapes are those of `attention`; `logsumexp` is (1, heads, tokens). All query heads that share a key head are
+    one matrix, so that no key is repeated, and the products add up their gradients.
+    """
+    tokens, heads = len(k), k.shape[1]
+    d_out, q, out = (x.unflatten(1, (heads, -1)).permute(1, 2, 0, 3).flatten(1, 2) for x in (d_out, q, out))
+    k, v = k.transpose(0, 1), v.transpose(0, 1)  # (key heads, tokens, head width); d_out, q, out: sharers * tokens
+    chosen = torch.bmm(q, k.transpose(1, 2)).float().mul_(scale).sub_(logsumexp.reshape(heads, -1, 1)).exp_()
+    chosen.view(heads, -1, tokens, tokens).tril_()  # (key heads, sharers * tokens, tokens): the attention's weights
+    dv = torch.bmm(chosen.to(v.dtype).transpose(1, 2), d_out)
+    delta = torch.linalg.vecdot(d_out.float(), out.float()).unsqueeze(2)
+    d_scores = torch.bmm(d_out, v.transpose(1, 2)).float().sub_(delta).mul_(chosen).mul_(scale).to(q.dtype)
+    dq = torch.bmm(d_scores, k).unflatten(1, (-1, tokens)).permute(2, 0, 1, 3).flatten(1, 2)
+    dk = torch.bmm(d_scores.transpose(1, 2), q)
+    return dq, dk.transpose(0, 1), dv.transpose(0, 1)
 
 
 def documents(starts: torch.Tensor) -> list[tuple[int, int]]:
@@ -234,7 +264,3 @@ def repeated(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     groups = like.shape[1] // heads
     return x.unsqueeze(2).expand(tokens, heads, groups, width).reshape(tokens, heads * groups, width)
 
-
-def folded(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """The backward pass of `repeated`."""
-    return x.view(x.shape[0], like.shape[1], -1, x.shape[-1]).sum(2)

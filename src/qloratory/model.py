@@ -227,6 +227,16 @@ def pick_device(wanted: str) -> str:
     return wanted
 
 
+def training_dtype(config: Config) -> torch.dtype:
+    """The type in which training multiplies: bfloat16 where it may, and where the hardware has instructions for it."""
+    wanted = config.train.bf16
+    if wanted == "auto" and pick_device(config.model.device) == "cuda":
+        wanted = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif wanted == "auto":
+        wanted = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.bfloat16 if wanted else torch.float32
+
+
 def four_bit_config(section: QuantizationSection) -> BitsAndBytesConfig:
     return BitsAndBytesConfig(
         load_in_4bit=True,

@@ -23,7 +23,7 @@ from qloratory.data import Row
 from qloratory.errors import OutputError
 from qloratory.fast import make_fast_step, packing_collator, unpack
 from qloratory.labels import IGNORED, count_batch, describe_tokens, guard_labels, tokenize_rows
-from qloratory.model import hub_id, trainable_parameters
+from qloratory.model import hub_id, trainable_parameters, training_dtype
 from qloratory.plan import measured_parts
 from qloratory.run import RunDirectory, write_atomically, write_json
 
@@ -177,13 +177,13 @@ def sft_config(config: Config) -> SFTConfig:
     """TRL's arguments. What a recipe does not name has TRL's default, but for what is set to a constant here."""
     train = config.train.model_dump(exclude={"output_dir", "adapter_name", "report_to", "fast"})
     train["gradient_checkpointing"] = train["gradient_checkpointing"] is True
+    train["bf16"] = training_dtype(config) == torch.bfloat16
     on_cpu = config.model.device == "cpu" or not torch.cuda.is_available()
     return SFTConfig(
         **train,
         output_dir=str(config.train.output_dir),
         report_to=config.train.report_to,
         use_cpu=on_cpu,
-        bf16=not on_cpu and config.quantization.bnb_4bit_compute_dtype == "bfloat16",
         dataloader_pin_memory=not on_cpu,
         accelerator_config={"non_blocking": True},  # copying a batch must not wait for the step before it
         optim="adamw_torch" if on_cpu else "adamw_torch_fused",

@@ -132,7 +132,9 @@ class CopyTable:
         self.addresses = torch.tensor([[a.data_ptr(), b.data_ptr()] for a, b, _ in copies], device=device)
         self.sizes = torch.tensor([[a.shape[1], b.stride(0), a.numel()] for a, b, _ in copies], device=device)
         self.factors = torch.tensor([factor for _, _, factor in copies], device=device)
-        self.dtype = tl.bfloat16 if copies[0][1].dtype == torch.bfloat16 else tl.float16
+        self.dtype = {torch.bfloat16: tl.bfloat16, torch.float16: tl.float16, torch.float32: tl.float32}[
+            copies[0][1].dtype
+        ]
         self.grid = (triton.cdiv(max(a.numel() for a, _, _ in copies), COLUMN_BLOCK), len(copies))
 
     def copy(self) -> None:
