@@ -308,10 +308,10 @@ def measure_generation() -> Iterator[dict[str, Any]]:
 
     Ours is timed with its weights dequantized, its caches made and its graph captured within the window.
     """
-    from qloratory.decoder import Decoder, compute_dtype
+    from qloratory.decoder import Decoder
     from qloratory.greedy import decode_greedily
     from qloratory.labels import render_chat
-    from qloratory.model import load_base
+    from qloratory.model import load_base, working_dtype
     from qloratory.pipeline import make_job
 
     job = make_job(recipe({}))
@@ -326,7 +326,7 @@ def measure_generation() -> Iterator[dict[str, Any]]:
 
     def by_decoder() -> None:
         longest = max(map(len, encoded)) + new
-        decoder = Decoder(model, compute_dtype(model), keep_dequantized=True, recompute=False, longest=longest)
+        decoder = Decoder(model, working_dtype(job.config), keep_dequantized=True, recompute=False, longest=longest)
         decoder.refresh()
         decode_greedily(decoder, encoded, new, ends=[-1])
 

@@ -75,7 +75,7 @@ def reference(model: Any, ids: list[torch.Tensor], labels: list[torch.Tensor], s
 
 
 def make_decoder(model: Any, **settings: Any) -> Decoder:
-    defaults = {"dtype": torch.float32, "keep_dequantized": True, "recompute": False, "longest": 64}
+    defaults: dict[str, Any] = {"dtype": torch.float32, "keep_dequantized": True, "recompute": False, "longest": 64}
     decoder = Decoder(model, **(defaults | settings))
     decoder.refresh()
     return decoder

@@ -25,9 +25,10 @@ def loaded(request: pytest.FixtureRequest) -> Any:
 def test_a_batch_answers_as_each_prompt_alone(way: str, loaded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """By our decoder, and by Transformers' `generate`, with padding, where the decoder cannot serve."""
     if way == "generate":
-        monkeypatch.setattr("qloratory.generate.why_not", lambda _: "a reason")
+        monkeypatch.setattr("qloratory.generate.why_not", lambda *_: "a reason")
     model, tokenizer = loaded
-    together = generate_answers(model, tokenizer, PROMPTS, GenerateSection(max_new_tokens=8, batch_size=3), "test")
+    section = GenerateSection(max_new_tokens=8, batch_size=3)
+    together = generate_answers(model, tokenizer, PROMPTS, section, "test", torch.float32)
     for prompt, answer in zip(PROMPTS, together, strict=True):
         text = render_chat(prompt, tokenizer, add_generation_prompt=True)
         ids = tokenizer(text, return_tensors="pt", add_special_tokens=False)["input_ids"]

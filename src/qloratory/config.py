@@ -69,7 +69,7 @@ class TrainSection(Section):
     max_grad_norm: float = Field(1.0, ge=0, description="gradient clipping; 0 is off")
     fast: bool = Field(True, description="rows packed without padding, on a GPU as CUDA graphs; false: TRL's own step")
     bf16: bool | Literal["auto"] = Field(
-        "auto", description="multiply in bfloat16 in training, in float32 if not; auto: where the hardware can do it"
+        "auto", description="train and answer in bfloat16, in float32 if not; auto: where the hardware can do it"
     )
     gradient_checkpointing: bool | Literal["auto"] = Field(
         "auto", description="recompute activations: slower, less memory; auto: where the GPU's memory asks for it"

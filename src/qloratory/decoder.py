@@ -13,13 +13,12 @@ from typing import Any
 import bitsandbytes as bnb
 import torch
 import torch.nn.functional as F
-from peft import PeftModel
 from peft.tuners.lora import LoraLayer
 from torch import nn
 
 from qloratory import kernels
+from qloratory.model import FAMILIES, transformers_model
 
-FAMILIES = ("llama", "qwen2", "qwen3")
 KEYS = 4  # place of a layer's keys in what it keeps; its values stand behind them
 MULTIPLE = 8  # columns: GPU matrix products want rows of 16 bytes
 LOGITS_BYTES = 512 * 2**20  # of one chunk of logits on a GPU
@@ -491,24 +490,11 @@ class Decoder:
         return torch.cat(losses).sum() * scale, dx
 
 
-def transformers_model(model: Any) -> Any:
-    return model.get_base_model() if isinstance(model, PeftModel) else model
-
-
 def kept_values(shapes: Any, r: int) -> int:
     """Values a token that a layer keeps for its backward pass, adapters of rank r on all seven projections."""
     heads = shapes.num_attention_heads + 2 * shapes.num_key_value_heads
     head_width = getattr(shapes, "head_dim", None) or shapes.hidden_size // shapes.num_attention_heads
     return 6 * shapes.hidden_size + heads * head_width + 2 * shapes.intermediate_size + 7 * r
-
-
-def compute_dtype(model: Any) -> torch.dtype:
-    """The type in which the decoder answers for this model: on a CPU always float32."""
-    causal = transformers_model(model)
-    if causal.device.type == "cpu":
-        return torch.float32
-    four_bit = [layer.compute_dtype for layer in causal.modules() if isinstance(layer, bnb.nn.Linear4bit)]
-    return four_bit[0] if four_bit else causal.dtype
 
 
 def why_not(model: Any, dtype: torch.dtype, lora_dropout: float = 0.0) -> str | None:

@@ -14,6 +14,7 @@ from qloratory.config import EvaluateSection
 from qloratory.data import Row
 from qloratory.errors import OutputError
 from qloratory.labels import IGNORED, tokenize_row
+from qloratory.model import logits_at
 from qloratory.sandbox import run_tests
 from qloratory.style import RULE_NAMES, check_style, extract_code
 
@@ -110,12 +111,13 @@ def general_loss(
 def answer_losses(model: Any, tokenizer: PreTrainedTokenizerBase, batch: list[Row]) -> list[tuple[float, int]]:
     """Summed loss and number of tokens with loss, a row."""
     inputs = collate(batch, tokenizer, model.device)
+    next_labels = inputs.pop("labels").roll(-1, dims=1)  # (rows, tokens); a row's first label is -100 and comes last
+    with_loss = next_labels != IGNORED
     with torch.inference_mode():
-        logits = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits[:, :-1]
-    targets = inputs["labels"][:, 1:]  # (rows, tokens - 1)
-    losses = F.cross_entropy(logits.float().transpose(1, 2), targets, ignore_index=IGNORED, reduction="none")
-    counts = (targets != IGNORED).sum(dim=1)
-    return list(zip(losses.sum(dim=1).tolist(), counts.tolist(), strict=True))
+        logits = logits_at(model, inputs, with_loss)  # (tokens with loss, vocabulary)
+        losses = F.cross_entropy(logits.float(), next_labels[with_loss], reduction="none")
+    counts = with_loss.sum(dim=1).tolist()
+    return [(part.sum().item(), len(part)) for part in losses.split(counts)]
 
 
 def collate(batch: list[Row], tokenizer: PreTrainedTokenizerBase, device: torch.device) -> dict[str, torch.Tensor]:

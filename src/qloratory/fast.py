@@ -18,7 +18,7 @@ from qloratory.config import Config
 from qloratory.data import Row
 from qloratory.decoder import LOGITS_BYTES, TIGHT_LOGITS_BYTES, Decoder, Packed, kept_values, why_not
 from qloratory.labels import IGNORED
-from qloratory.model import training_dtype
+from qloratory.model import working_dtype
 
 TENSORS = ("input_ids", "positions", "starts", "loss_rows", "targets")  # of a `Packed`
 SMALLEST = 64  # tokens
@@ -30,7 +30,7 @@ def make_fast_step(config: Config, model: PeftModel, dataset: Dataset) -> "FastS
     """The fast step for this model and these rows; None, with a line that says why, where it cannot serve."""
     if not config.train.fast:
         return None
-    dtype = training_dtype(config)
+    dtype = working_dtype(config)
     reason = why_not(model, dtype, config.lora.lora_dropout)
     if reason is not None:
         print(f"Plain steps, because the fast one cannot serve this model: {reason}")
@@ -66,7 +66,7 @@ def choose_memory(config: Config, model: PeftModel, dataset: Dataset) -> tuple[b
 def bytes_needed(config: Config, model: PeftModel, dataset: Dataset, keep: bool, recompute: bool) -> int:
     """Of a step on the longest rows, beside the model, its adapters and their optimizer."""
     shapes = model.get_base_model().config
-    itemsize = training_dtype(config).itemsize
+    itemsize = working_dtype(config).itemsize
     tokens = sum(sorted(len(ids) for ids in dataset["input_ids"])[-config.train.per_device_train_batch_size :])
     layers = 1 if recompute else shapes.num_hidden_layers
     kept = tokens * itemsize * (layers * kept_values(shapes, config.lora.r) + 4 * shapes.intermediate_size)

@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase
 
 from qloratory.config import GenerateSection
 from qloratory.data import Message, Row
-from qloratory.decoder import Decoder, compute_dtype, why_not
+from qloratory.decoder import Decoder, why_not
 from qloratory.greedy import decode_greedily
 from qloratory.labels import render_chat
 
@@ -21,6 +21,7 @@ def generate_answers(
     prompts: list[list[Message]],
     section: GenerateSection,
     title: str,
+    dtype: torch.dtype,
 ) -> list[Row]:
     """Answer every prompt, greedily.
 
@@ -30,6 +31,7 @@ def generate_answers(
         prompts: One conversation an answer, ending in a user's message.
         section: Uses `max_new_tokens` and `batch_size`.
         title: Shown at the progress bar.
+        dtype: In which our decoder multiplies; on a GPU it knows bfloat16 alone.
 
     Returns:
         In the order of the prompts: `answer`, `tokens` (new ones, the end token included), `stopped` (whether the
@@ -37,7 +39,7 @@ def generate_answers(
     """
     texts = [render_chat(prompt, tokenizer, add_generation_prompt=True) for prompt in prompts]
     by_length = sorted(range(len(texts)), key=lambda index: len(texts[index]))  # neighbours waste least on padding
-    answer_batch = choose_way(model, tokenizer, texts, section.max_new_tokens)
+    answer_batch = choose_way(model, tokenizer, texts, section.max_new_tokens, dtype)
     answers: dict[int, Row] = {}
     with tqdm(total=len(texts), desc=title, unit="answer") as bar:
         for start in range(0, len(texts), section.batch_size):
@@ -55,14 +57,13 @@ def generate_answers(
 
 
 def choose_way(
-    model: Any, tokenizer: PreTrainedTokenizerBase, texts: list[str], max_new_tokens: int
+    model: Any, tokenizer: PreTrainedTokenizerBase, texts: list[str], max_new_tokens: int, dtype: torch.dtype
 ) -> Callable[[list[str]], list[list[int]]]:
     """How a batch of rendered prompts gets its new tokens: by our own decoder, or by `generate` where that one cannot.
 
-    The decoder computes what the model does; on a CPU it adds an adapter to the weights first, in float32.
+    The decoder computes what the model does; in float32 it adds an adapter to the weights first.
     """
     ends = end_tokens(model, tokenizer)
-    dtype = compute_dtype(model)
     if why_not(model, dtype) is not None:
         return lambda batch: generate_batch(model, tokenizer, batch, max_new_tokens, ends)
 

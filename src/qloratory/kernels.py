@@ -5,6 +5,7 @@ where they can be. Sums are in float32 whatever the tensors' type. Each is teste
 """
 
 import ctypes
+import gc
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -31,6 +32,14 @@ def reuse_freed_memory() -> None:
     if mallopt is not None:
         mallopt(M_MMAP_MAX, 0)
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def return_freed_memory() -> None:
+    """Give back what is kept so: for the end of a stage, after which other sizes are asked for."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float, room: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -214,8 +223,9 @@ def attention_backward(
         )
     gradients = [torch.empty(x.shape, dtype=x.dtype) for x in (q, k, v)]
     for (start, end), sums in zip(documents(starts), saved, strict=True):
-        inputs = (x[start:end] for x in (d_out, q, k, v, out))
-        for whole, part in zip(gradients, document_gradients(*inputs, sums, scale), strict=True):
+        d_one, q_one, k_one, v_one, one = (x[start:end] for x in (d_out, q, k, v, out))
+        parts = document_gradients(d_one, q_one, k_one, v_one, one, sums, scale)
+        for whole, part in zip(gradients, parts, strict=True):
             whole[start:end] = part
     return gradients[0], gradients[1], gradients[2]
 
@@ -263,4 +273,3 @@ def repeated(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     tokens, heads, width = x.shape
     groups = like.shape[1] // heads
     return x.unsqueeze(2).expand(tokens, heads, groups, width).reshape(tokens, heads * groups, width)
-

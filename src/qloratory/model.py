@@ -47,6 +47,9 @@ EMBEDDED = {
 }
 
 
+FAMILIES = ("llama", "qwen2", "qwen3")  # whose logits are the head's product with the last hidden states, no more
+
+
 @dataclass(frozen=True)
 class Source:
     """Where a model comes from: a folder on this machine, or a Hub id."""
@@ -227,8 +230,8 @@ def pick_device(wanted: str) -> str:
     return wanted
 
 
-def training_dtype(config: Config) -> torch.dtype:
-    """The type in which training multiplies: bfloat16 where it may, and where the hardware has instructions for it."""
+def working_dtype(config: Config) -> torch.dtype:
+    """The type in which training and answering multiply: bfloat16 where it may, and the hardware has instructions."""
     wanted = config.train.bf16
     if wanted == "auto" and pick_device(config.model.device) == "cuda":
         wanted = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -411,6 +414,26 @@ def load_adapter(model: PreTrainedModel, adapter: Path) -> peft.PeftModel:
 
 def trainable_parameters(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
+def transformers_model(model: Any) -> Any:
+    """The Transformers model, with PEFT's layers in it or without."""
+    return model.get_base_model() if isinstance(model, peft.PeftModel) else model
+
+
+def logits_at(model: Any, inputs: dict[str, torch.Tensor], wanted: torch.Tensor) -> torch.Tensor:
+    """The logits, (wanted tokens, vocabulary), of the tokens that are wanted alone: elsewhere the head is not asked.
+
+    Args:
+        model: A causal language model, with an adapter or without.
+        inputs: `input_ids` and `attention_mask`, (rows, tokens).
+        wanted: (rows, tokens), bool.
+    """
+    causal = transformers_model(model)
+    if causal.config.model_type not in FAMILIES:
+        return model(**inputs, use_cache=False).logits[wanted]
+    hidden = causal.model(**inputs, use_cache=False).last_hidden_state  # (rows, tokens, width)
+    return causal.lm_head(hidden[wanted])
 
 
 def model_bytes(model: nn.Module) -> int:

@@ -1,6 +1,5 @@
 """The stages in their order. Each reads what earlier ones left in the run directory and adds its own part."""
 
-import gc
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from qloratory.config import Config
 from qloratory.data import FormattingFunc, Row, format_rows, load_formatting_func, prompts_of, read_jsonl
 from qloratory.evaluate import general_loss, score_answers
 from qloratory.generate import generate_answers
+from qloratory.kernels import return_freed_memory
 from qloratory.labels import IGNORED, tokenize_rows
 from qloratory.merge import agreement, merge_adapter, save_merged
 from qloratory.model import (
@@ -25,6 +25,7 @@ from qloratory.model import (
     model_bytes,
     pick_device,
     resolve_source,
+    working_dtype,
 )
 from qloratory.plan import held_mib, peak_mib, predict_memory, reset_peak_memory
 from qloratory.report import write_report
@@ -84,6 +85,7 @@ class Job:
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
         """Add the stage's seconds, and the highest memory peak of all stages, to run.json."""
+        return_freed_memory()  # the stage before has left its models by now
         started = time.perf_counter()
         yield
         seconds = {stage: round(time.perf_counter() - started, 1)}
@@ -138,7 +140,8 @@ def answer_one(job: Job, prompt: str, *, with_adapter: bool) -> str:
     if with_adapter:
         model = load_adapter(model, job.run.adapter)
     messages = [[{"role": "user", "content": prompt}]]
-    return generate_answers(model, job.tokenizer, messages, job.config.generate, "answer")[0]["answer"]
+    dtype = working_dtype(job.config)
+    return generate_answers(model, job.tokenizer, messages, job.config.generate, "answer", dtype)[0]["answer"]
 
 
 def train_stage(job: Job, *, resume: bool) -> None:
@@ -155,8 +158,6 @@ def train_stage(job: Job, *, resume: bool) -> None:
         facts = train_adapter(job.config, model, job.tokenizer, job.training_rows, resume=resume)
         measured = facts.pop("parts_mib") | {"process": process, "peak": peak_mib(device)}
     update_record(job.run, training=facts, memory={"predicted_mib": predicted, "measured_mib": measured})
-    del base, model
-    gc.collect()
 
 
 def predict_job_memory(job: Job) -> dict[str, float]:
@@ -179,7 +180,8 @@ def generate_stage(job: Job, which: str) -> None:
 
 def answer_and_probe(job: Job, model: Any, which: str) -> None:
     """Write the model's answers, and its facts (bytes, seconds, loss on general chat) to run.json."""
-    answers = generate_answers(model, job.tokenizer, job.prompts, job.config.generate, f"{which} answers")
+    title, dtype = f"{which} answers", working_dtype(job.config)
+    answers = generate_answers(model, job.tokenizer, job.prompts, job.config.generate, title, dtype)
     write_jsonl(
         job.run.answers(which),
         [

@@ -9,7 +9,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from qloratory.config import Config, QuantizationSection
-from qloratory.model import Source, from_pretrained, model_bytes, pick_device, training_dtype
+from qloratory.model import Source, from_pretrained, model_bytes, pick_device, working_dtype
 
 MIB = 2**20
 NF4_BLOCK = 64  # values that share a scale
@@ -123,7 +123,7 @@ def activation_bytes_a_token(shapes: Any, config: Config) -> int:
     head_width = getattr(shapes, "head_dim", None) or width // heads
     kept = 6 * width + 2 * shapes.num_key_value_heads * head_width + 4 * shapes.intermediate_size
     kept += 7 * config.lora.r + heads + 2
-    itemsize = training_dtype(config).itemsize
+    itemsize = working_dtype(config).itemsize
     if config.train.gradient_checkpointing is True:
         return itemsize * (shapes.num_hidden_layers * width + kept)
     return itemsize * shapes.num_hidden_layers * kept

@@ -23,7 +23,7 @@ from qloratory.data import Row
 from qloratory.errors import OutputError
 from qloratory.fast import make_fast_step, packing_collator, unpack
 from qloratory.labels import IGNORED, count_batch, describe_tokens, guard_labels, tokenize_rows
-from qloratory.model import hub_id, trainable_parameters, training_dtype
+from qloratory.model import hub_id, trainable_parameters, working_dtype
 from qloratory.plan import measured_parts
 from qloratory.run import RunDirectory, write_atomically, write_json
 
@@ -177,7 +177,7 @@ def sft_config(config: Config) -> SFTConfig:
     """TRL's arguments. What a recipe does not name has TRL's default, but for what is set to a constant here."""
     train = config.train.model_dump(exclude={"output_dir", "adapter_name", "report_to", "fast"})
     train["gradient_checkpointing"] = train["gradient_checkpointing"] is True
-    train["bf16"] = training_dtype(config) == torch.bfloat16
+    train["bf16"] = working_dtype(config) == torch.bfloat16
     on_cpu = config.model.device == "cpu" or not torch.cuda.is_available()
     return SFTConfig(
         **train,
