@@ -365,7 +365,7 @@ def describe() -> dict[str, Any]:
         "machine": describe_hardware(),
         "versions": versions,
         "commit": os.environ.get("COMMIT") or git_commit(),
-        "command": "python bench/speed.py " + " ".join(Path(argument).name for argument in sys.argv[1:]),
+        "command": " ".join(["python", f"bench/{Path(sys.argv[0]).name}", *(Path(word).name for word in sys.argv[1:])]),
     }
 
 

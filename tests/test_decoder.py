@@ -1,5 +1,6 @@
 """The decoder written out is the Transformers model with PEFT's adapters: same hidden states, losses and gradients."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from qloratory.model import check_four_bit, keep_dequantized, keep_packing, trai
 from random_models import TINY
 
 FAMILIES = {"llama": LlamaConfig, "qwen2": Qwen2Config, "qwen3": Qwen3Config}
+DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU"))]
 LENGTHS = (7, 1, 30, 12)  # tokens of the documents
 
 
@@ -64,6 +66,13 @@ def pack(ids: list[torch.Tensor], labels: list[torch.Tensor]) -> Packed:
     )
 
 
+def to_device(batch: Packed, device: torch.device) -> Packed:
+    tensors: dict[str, Any] = {
+        name: value.to(device) for name, value in vars(batch).items() if isinstance(value, torch.Tensor)
+    }
+    return replace(batch, **tensors)
+
+
 def reference(model: Any, ids: list[torch.Tensor], labels: list[torch.Tensor], scale: float) -> torch.Tensor:
     """The scaled loss by Transformers and autograd, each document alone; gradients are left at the parameters."""
     total = torch.zeros(())
@@ -83,7 +92,7 @@ def make_decoder(model: Any, **settings: Any) -> Decoder:
 
 def step(model: Any, batch: Packed, scale: float, **settings: Any) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     decoder = make_decoder(model, **settings)
-    loss = decoder.step(batch, torch.tensor(scale))
+    loss = decoder.step(to_device(batch, decoder.device), torch.tensor(scale, device=decoder.device))
     return loss, gradients_of(model, decoder)
 
 
@@ -119,15 +128,18 @@ def test_loss_and_gradients_are_those_of_transformers(family: str, settings: dic
 
 @pytest.mark.parametrize("settings", [{}, {"recompute": True}, {"keep_dequantized": False}], ids=str)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_in_bfloat16_gradients_are_off_by_its_roundings_alone(family: str, settings: dict[str, Any]) -> None:
+@pytest.mark.parametrize("device", DEVICES)
+def test_in_bfloat16_gradients_are_off_by_its_roundings_alone(
+    device: str, family: str, settings: dict[str, Any]
+) -> None:
     """Against float32. Eight bits of mantissa, through the roundings of two layers: a few per cent."""
     model = make_model(family)
     ids, labels = make_documents()
     loss = reference(model, ids, labels, 0.01)
     theirs = current_gradients(model)
-    ours = step(model, pack(ids, labels), 0.01, dtype=torch.bfloat16, **settings)
-    torch.testing.assert_close(ours[0], loss, rtol=5e-3, atol=0)
-    assert_same_gradients(ours[1], theirs, tolerance=5e-2)
+    loss_in_bfloat16, ours = step(model.to(device), pack(ids, labels), 0.01, dtype=torch.bfloat16, **settings)
+    torch.testing.assert_close(loss_in_bfloat16.cpu(), loss, rtol=5e-3, atol=0)
+    assert_same_gradients({name: gradient.cpu() for name, gradient in ours.items()}, theirs, tolerance=5e-2)
 
 
 @pytest.mark.parametrize("targets", [["q_proj", "v_proj"], ["down_proj"], ["k_proj", "o_proj", "up_proj"]], ids=str)

@@ -81,6 +81,7 @@ class TrainSection(Section):
     save_steps: int = Field(50, ge=1, description="steps between checkpoints")
     save_total_limit: int = Field(2, ge=1, description="checkpoints kept")
     seed: int = Field(0, ge=0, description="seed of the adapters' start and of the rows' order")
+    full_determinism: bool = Field(False, description="let a GPU give the same bits again, a little slower")
     report_to: str | list[str] = Field("none", description="trackers: wandb, tensorboard, trackio, … or none")
 
 
