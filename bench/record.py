@@ -20,5 +20,5 @@ def make_record(run: Path) -> dict:
 
 if __name__ == "__main__":
     made = make_record(Path(sys.argv[1]))
-    made["commit"] = made["commit"] or (sys.argv[3] if len(sys.argv) > 3 else None)
+    made["commit"] = sys.argv[3] if len(sys.argv) > 3 else made["commit"]
     Path(sys.argv[2]).write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")

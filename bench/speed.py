@@ -56,7 +56,7 @@ class Stack:
 
 
 NO_CHECKPOINTING = {"gradient_checkpointing": False}
-PADDING_FREE = NO_CHECKPOINTING | {"padding_free": True}
+PADDING_FREE = NO_CHECKPOINTING | {"padding_free": True, "max_length": None}  # it wants no limit
 PACKED = NO_CHECKPOINTING | {"packing": True, "packing_strategy": "bfd", "max_length": 512}
 TIGHT = {"quantization.keep_dequantized": False, "train.gradient_checkpointing": True}
 GPU_STACKS = {

@@ -156,7 +156,9 @@ def test_four_bit_weights_are_those_of_bitsandbytes(tiny_qwen: Path, kept: bool)
     from transformers import BitsAndBytesConfig
 
     quantization = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True)
-    base = AutoModelForCausalLM.from_pretrained(tiny_qwen, dtype=torch.float32, quantization_config=quantization)
+    base = AutoModelForCausalLM.from_pretrained(
+        tiny_qwen, dtype=torch.float32, quantization_config=quantization, device_map={"": "cpu"}
+    )
     keep_packing(base)
     check_four_bit(base)
     if kept:

@@ -1,12 +1,16 @@
 """Packing keeps every row whole and apart; a static size wastes little; a graph's replay is the step itself."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from datasets import Dataset
 
+from conftest import tiny_settings
+from qloratory.config import Config
 from qloratory.decoder import Decoder
-from qloratory.fast import FastStep, PackingCollator, as_packed, static_size, unpack
+from qloratory.fast import FastStep, PackingCollator, as_packed, choose_sizes, static_size, unpack
 from qloratory.labels import IGNORED
 from test_decoder import DEVICES, make_model
 
@@ -29,6 +33,18 @@ def test_a_static_size_holds_the_tokens_and_wastes_little(sizes_an_octave: int) 
     assert all(count <= size for count, size in sizes.items())
     assert all(size - count < max(64, count / sizes_an_octave) for count, size in sizes.items())
     assert len({size for count, size in sizes.items() if 4096 < count <= 8192}) == sizes_an_octave
+
+
+@pytest.mark.parametrize("strategy", ["random", "group_by_length"])
+def test_the_more_steps_the_finer_the_sizes(strategy: str, tiny_qwen: Path, tmp_path: Path) -> None:
+    dataset = Dataset.from_list(draw_rows(tuple(range(100, 400))))
+    chosen = []
+    for steps in (10, 1000, 100_000):
+        settings = tiny_settings(tiny_qwen, tmp_path)
+        settings["train"] |= {"max_steps": steps, "train_sampling_strategy": strategy}
+        chosen.append(choose_sizes(Config.model_validate(settings), dataset))
+    assert chosen == sorted(chosen)
+    assert chosen[0] < chosen[-1]
 
 
 @pytest.mark.parametrize("sizes_an_octave", [None, 4])

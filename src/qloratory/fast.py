@@ -5,6 +5,8 @@ kept apart by the attention; forward and backward are the decoder's own (decoder
 graph, so that nothing is launched one by one. The loss is the plain step's.
 """
 
+import math
+import random
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -22,7 +24,8 @@ from qloratory.model import working_dtype
 
 TENSORS = ("input_ids", "positions", "starts", "loss_rows", "targets")  # of a `Packed`
 SMALLEST = 64  # tokens
-MANY_STEPS = 500  # from which more graphs, each with less filling, pay for their capture
+SIZES = (2, 4, 8, 16, 32)  # an octave, from which one is chosen
+GRAPH_TOKENS = 75_000  # that are trained in the half second in which a graph is captured (H100, Qwen2.5-0.5B)
 SPARE = 0.9  # of the free GPU memory: the rest is for what is not counted
 
 
@@ -85,11 +88,39 @@ def longest_row(dataset: Dataset) -> int:
 
 def packing_collator(config: Config, dataset: Dataset, device: torch.device) -> "PackingCollator":
     rows = config.train.per_device_train_batch_size
-    if device.type == "cpu":
-        return PackingCollator(longest_row(dataset), rows, None)
-    steps_an_epoch = len(dataset) / (rows * config.train.gradient_accumulation_steps)
-    steps = config.train.max_steps if config.train.max_steps > 0 else config.train.num_train_epochs * steps_an_epoch
-    return PackingCollator(longest_row(dataset), rows, 16 if steps >= MANY_STEPS else 4)
+    sizes = None if device.type == "cpu" else choose_sizes(config, dataset)
+    return PackingCollator(longest_row(dataset), rows, sizes)
+
+
+def choose_sizes(config: Config, dataset: Dataset) -> int:
+    """Static sizes an octave that cost least over the planned run: filling up against capturing graphs.
+
+    The batches are drawn here anew, as the sampler would draw them. What comes out depends on the recipe and the
+    data alone, so that a resumed run fills up as the first did.
+    """
+    train = config.train
+    lengths = [len(ids) for ids in dataset["input_ids"]]
+    supervised = [sum(label != IGNORED for label in labels) for labels in dataset["labels"]]
+    batches_an_epoch = -(-len(lengths) // train.per_device_train_batch_size)
+    epochs = train.num_train_epochs
+    if train.max_steps > 0:
+        epochs = train.max_steps * train.gradient_accumulation_steps / batches_an_epoch
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    totals = []
+    for epoch in range(min(8, math.ceil(epochs))):
+        if train.train_sampling_strategy == "random":
+            random.Random(train.seed + epoch).shuffle(order)
+        for start in range(0, len(order), train.per_device_train_batch_size):
+            rows = order[start : start + train.per_device_train_batch_size]
+            totals.append((sum(lengths[row] for row in rows), sum(supervised[row] for row in rows)))
+
+    def cost(sizes: int) -> float:
+        """In tokens."""
+        shapes = {(static_size(tokens, sizes), static_size(count, sizes)) for tokens, count in totals}
+        filled = sum(static_size(tokens, sizes) for tokens, _ in totals) / len(totals)
+        return len(shapes) * GRAPH_TOKENS + filled * epochs * batches_an_epoch
+
+    return min(SIZES, key=cost)
 
 
 def static_size(count: int, sizes_an_octave: int) -> int:
@@ -182,15 +213,21 @@ class FastStep:
         self.scale = torch.zeros((), device=decoder.device)
         self.graphs: dict[tuple[int, ...], Graph] = {}
         self.pool = torch.cuda.graph_pool_handle() if self.on_gpu else None
+        self.begun = False
+        decoder.attach_gradients()
+
+    def forget(self, set_to_none: bool = True) -> None:
+        """After an optimizer step: the next batch begins another one. The arguments are those of `zero_grad`."""
+        self.begun = False
 
     def begin(self) -> None:
         """Before the first batch of an optimizer step: gradients to zero, and the adapters as they are now."""
         self.decoder.gradients.zero_()
-        self.decoder.attach_gradients()
         self.decoder.refresh()
+        self.begun = True
 
     def run(self, batch: dict[str, torch.Tensor], supervised: torch.Tensor | int) -> torch.Tensor:
-        """Add the batch's gradients to the adapters' `.grad`.
+        """Add the batch's gradients to the adapters' `.grad`; the first batch of a step begins with none.
 
         Args:
             batch: From PackingCollator, on the model's device.
@@ -199,6 +236,8 @@ class FastStep:
         Returns:
             The sum of the batch's losses, divided by `supervised`.
         """
+        if not self.begun:
+            self.begin()
         self.scale.copy_(torch.as_tensor(supervised).reciprocal())
         packed = as_packed(batch, self.longest)
         if not self.on_gpu:
