@@ -19,10 +19,11 @@ from torch import nn
 from qloratory import kernels
 from qloratory.model import FAMILIES, transformers_model
 
-KEYS = 4  # place of a layer's keys in what it keeps; its values stand behind them
+KEYS = 4  # place of a layer's keys in what its attention keeps; its values stand behind them
+MLP_TOKENS = 512  # whose MLP is computed at a time where memory is short
 MULTIPLE = 8  # columns: GPU matrix products want rows of 16 bytes
 LOGITS_BYTES = 512 * 2**20  # of one chunk of logits on a GPU
-TIGHT_LOGITS_BYTES = 64 * 2**20  # where memory is short, and on a CPU, whose caches are small
+TIGHT_LOGITS_BYTES = 32 * 2**20  # where memory is short, and on a CPU, whose caches are small
 
 
 @dataclass(frozen=True)
@@ -249,22 +250,35 @@ class Layer:
 
     def forward(self, x: torch.Tensor, batch: Packed, cos: torch.Tensor, sin: torch.Tensor) -> tuple[torch.Tensor, Any]:
         """`x` is (tokens, width)."""
+        middle, of_attention = self.attend(x, batch, cos, sin)
+        expanded = self.expand(middle)
+        return self.contract(middle, expanded), (of_attention, middle, expanded)
+
+    def forward_keeping_nothing(
+        self, x: torch.Tensor, batch: Packed, cos: torch.Tensor, sin: torch.Tensor
+    ) -> torch.Tensor:
+        """As `forward`, in the least memory: `x` is enough for `backward_from`."""
+        middle, _ = self.attend(x, batch, cos, sin)
+        return torch.cat([self.contract(part, self.expand(part)) for part in middle.split(MLP_TOKENS)])
+
+    def attend(self, x: torch.Tensor, batch: Packed, cos: torch.Tensor, sin: torch.Tensor) -> tuple[torch.Tensor, Any]:
+        """The layer's first half, and what its backward pass needs."""
         normed, factor = kernels.rms_norm(x, *self.norms[0], room=self.qkv.room)
         q, k, v, raw = self.heads_of(self.qkv.forward(normed))
         kernels.rotate(q, cos, sin)
         kernels.rotate(k, cos, sin)
         attended, saved = kernels.attention(q, k, v, batch.starts, batch.longest, self.scale)
         joined = with_columns(attended.flatten(1), self.o.room)
-        middle = self.o.forward(joined, residual=x)
-        out, normed_middle, factor_middle, gate_up = self.feed_forward(middle)
-        kept = (x, normed, factor, q, k, v, raw, attended, saved, joined, middle, normed_middle, factor_middle, gate_up)
-        return out, kept
+        return self.o.forward(joined, residual=x), (x, normed, factor, q, k, v, raw, attended, saved, joined)
 
-    def feed_forward(self, middle: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """The layer's second half: its output, the normed input with its factor, gate and up."""
+    def expand(self, middle: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The MLP's first half: the normed input with its factor, and gate and up."""
         normed, factor = kernels.rms_norm(middle, *self.norms[1], room=self.gate_up.room)
-        gate_up = self.gate_up.forward(normed)
-        return self.down.forward(kernels.swiglu(gate_up, room=self.down.room), residual=middle), normed, factor, gate_up
+        return normed, factor, self.gate_up.forward(normed)
+
+    def contract(self, middle: torch.Tensor, expanded: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """The layer's output, from what `expand` gave."""
+        return self.down.forward(kernels.swiglu(expanded[2], room=self.down.room), residual=middle)
 
     def extend(
         self,
@@ -296,19 +310,40 @@ class Layer:
         queries = q.reshape(len(x), self.heads[1], -1, self.head_width)
         attended = F.scaled_dot_product_attention(queries, *cache, attn_mask=mask, scale=self.scale)
         joined = with_columns(attended.reshape(len(x), -1), self.o.room)
-        return self.feed_forward(self.o.forward(joined, residual=x))[0]
+        middle = self.o.forward(joined, residual=x)
+        return self.contract(middle, self.expand(middle))
 
     def backward(
         self, d_out: torch.Tensor, kept: Any, batch: Packed, cos: torch.Tensor, sin: torch.Tensor
     ) -> torch.Tensor:
         """The gradient of the layer's input; `d_out`, (tokens, width), is overwritten by it."""
-        x, normed, factor, q, k, v, raw, attended, saved, joined, middle, normed_middle, factor_middle, gate_up = kept
+        of_attention, middle, expanded = kept
+        self.backward_of_mlp(d_out, middle, expanded)
+        return self.backward_of_attention(d_out, of_attention, batch, cos, sin)
+
+    def backward_from(
+        self, d_out: torch.Tensor, x: torch.Tensor, batch: Packed, cos: torch.Tensor, sin: torch.Tensor
+    ) -> torch.Tensor:
+        """As `backward`, from the layer's input alone: the rest is computed again, the MLP's part by part."""
+        middle, of_attention = self.attend(x, batch, cos, sin)
+        for d_part, part in zip(d_out.split(MLP_TOKENS), middle.split(MLP_TOKENS), strict=True):
+            self.backward_of_mlp(d_part, part, self.expand(part))
+        return self.backward_of_attention(d_out, of_attention, batch, cos, sin)
+
+    def backward_of_mlp(self, d_out: torch.Tensor, middle: torch.Tensor, expanded: tuple[torch.Tensor, ...]) -> None:
+        """`d_out` is overwritten by the gradient of `middle`, and gate and up by theirs."""
+        normed, factor, gate_up = expanded
         d_activated, dh = self.down.input_gradient(d_out)
         activated = kernels.swiglu_backward(d_activated, gate_up, room=self.down.room)
         self.down.fill(activated)  # computed once more, which is as fast as reading it would be
         self.down.add_gradients(d_out, activated, dh)
-        d_normed = self.gate_up.backward(gate_up, normed_middle)
-        kernels.rms_norm_backward(d_normed, middle, self.norms[1][0], factor_middle, d_out)
+        d_normed = self.gate_up.backward(gate_up, normed)
+        kernels.rms_norm_backward(d_normed, middle, self.norms[1][0], factor, d_out)
+
+    def backward_of_attention(
+        self, d_out: torch.Tensor, kept: Any, batch: Packed, cos: torch.Tensor, sin: torch.Tensor
+    ) -> torch.Tensor:
+        x, normed, factor, q, k, v, raw, attended, saved, joined = kept
         d_attended = self.o.backward(d_out, joined).reshape(attended.shape)
         dq, dk, dv = kernels.attention_backward(
             d_attended, q, k, v, attended, saved, batch.starts, batch.longest, self.scale
@@ -382,9 +417,8 @@ class Decoder:
         self.head = causal.lm_head.weight.data.to(dtype)  # (vocabulary, width)
         self.norm = (body.norm.weight.data.to(dtype), body.norm.variance_epsilon)
         self.dtype, self.recompute = dtype, recompute
-        on_cpu = self.device.type == "cpu"  # where the loss is computed in float32
-        chunk_bytes = TIGHT_LOGITS_BYTES if recompute or on_cpu else LOGITS_BYTES
-        self.chunk = max(1, chunk_bytes // (len(self.head) * (4 if on_cpu else dtype.itemsize)))  # rows
+        chunk_bytes = TIGHT_LOGITS_BYTES if recompute or self.device.type == "cpu" else LOGITS_BYTES
+        self.chunk = max(1, chunk_bytes // (len(self.head) * dtype.itemsize))  # rows
         self.buffer = torch.empty(0, dtype=dtype, device=self.device)
         scratch = None if keep_dequantized else self.scratch
         self.layers = [Layer(layer, causal.config, dtype, scratch) for layer in body.layers]
@@ -429,19 +463,20 @@ class Decoder:
             x, kept = self.forward(batch, cos, sin)
             loss, dx = self.loss(x, batch, scale)
             for layer in reversed(self.layers):
-                saved = kept.pop()
-                if self.recompute:
-                    _, saved = layer.forward(saved, batch, cos, sin)
-                dx = layer.backward(dx, saved, batch, cos, sin)
+                backward = layer.backward_from if self.recompute else layer.backward
+                dx = backward(dx, kept.pop(), batch, cos, sin)
             return loss
 
     def forward(self, batch: Packed, cos: torch.Tensor, sin: torch.Tensor) -> tuple[torch.Tensor, list[Any]]:
         x = self.embedding[batch.input_ids].to(self.dtype)  # (tokens, width)
         kept = []
         for layer in self.layers:
-            out, saved = layer.forward(x, batch, cos, sin)
-            kept.append(x if self.recompute else saved)
-            x = out
+            if self.recompute:
+                kept.append(x)
+                x = layer.forward_keeping_nothing(x, batch, cos, sin)
+            else:
+                x, saved = layer.forward(x, batch, cos, sin)
+                kept.append(saved)
         return x, kept
 
     @torch.no_grad()
@@ -450,9 +485,9 @@ class Decoder:
         cos, sin = self.cos[batch.positions], self.sin[batch.positions]
         x = self.embedding[batch.input_ids].to(self.dtype)
         for index, layer in enumerate(self.layers):
-            x, kept = layer.forward(x, batch, cos, sin)
+            x, (of_attention, *_) = layer.forward(x, batch, cos, sin)
             if on_layer is not None:
-                on_layer(index, kept[KEYS], kept[KEYS + 1])
+                on_layer(index, of_attention[KEYS], of_attention[KEYS + 1])
         return x
 
     @torch.no_grad()
