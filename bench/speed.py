@@ -77,8 +77,10 @@ GPU_STACKS = {
 }
 CPU_STACKS = {
     "qloratory-4": Stack("qloratory", 4, 1, 3),
+    "qloratory-4-float32": Stack("qloratory", 4, 1, 3, {"train.bf16": False}),
     "trl-4": Stack("trl", 4, 1, 1),
     "trl-no-checkpointing-4": Stack("trl", 4, 1, 1, NO_CHECKPOINTING),
+    "trl-bf16-4": Stack("trl", 4, 1, 1, {"bf16": True}),
 }
 STACKS = GPU_STACKS if ON_GPU else CPU_STACKS
 
