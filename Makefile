@@ -1,5 +1,5 @@
 # One vocabulary for people, hooks and CI. `make run` and `make test` do their own set-up.
-.PHONY: help setup setup-dev run notebook tutorial browser test lint typecheck format check data clean
+.PHONY: help setup setup-dev run notebook tutorial browser bench test lint typecheck format check data clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -42,6 +42,10 @@ notebook: $(VENV)/.installed-notebook  ## open the tutorial in Jupyter Lab; ARGS
 
 tutorial: $(VENV)/.installed-notebook  ## execute finetuning.py into finetuning.ipynb, with a record
 	$(BIN)/python bench/tutorial.py docs/results/tutorial-cpu.json
+
+bench: setup-dev  ## training and generation against TRL on this machine, and the table of goals; minutes
+	$(BIN)/python bench/speed.py build/bench/speed.jsonl $(ARGS)
+	$(BIN)/python bench/goals.py build/bench/speed.jsonl
 
 browser:  ## Chromium and a font for the tests of the report, from Debian's packages; without them they are skipped
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \

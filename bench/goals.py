@@ -6,6 +6,7 @@ A figure is the median of its windows, with the least and the most behind it. A 
 import json
 import sys
 from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -54,57 +55,67 @@ class Records:
         return ours_middle / theirs_middle, f"{self.shown(ours, what)} against {self.shown(theirs, what)} tokens/s"
 
 
-def table(records: Records) -> list[tuple[str, float, float, str]]:
-    """(goal, what it asks, what was measured, the figures behind it) of each goal that was measured."""
-    ceiling = records.middle("ceiling", "flop_per_second", "ceiling")
-    best_ours = records.best(OURS)
+@dataclass(frozen=True)
+class Goal:
+    """`asked` and `measured` are ratios, or below 1 shares; `held` is whether what else was asked is true too."""
+
+    against: str
+    asked: float
+    measured: float
+    figures: str
+    held: bool = True
+
+    def row(self) -> str:
+        asked, measured = (
+            f"{100 * x:.0f} %" if self.asked < 1 else f"{x:.1f} times" for x in (self.asked, self.measured)
+        )
+        reached = "yes" if self.measured >= self.asked and self.held else "no"
+        return f"| {self.against} | {asked} | {measured} | {reached} | {self.figures} |"
+
+
+def table(records: Records) -> list[Goal]:
+    """The goals for which something was measured."""
     on_gpu = bool(records.values("qloratory-8"))
-    found: list[tuple[str, float, tuple[float, str] | None]] = [
+    unsloth = records.best(["unsloth", "unsloth-no-checkpointing"])
+    ratios = [
         ("TRL's defaults, batch 8", 20, records.ratio("qloratory-8", "trl")),
-        ("the best TRL, any step size", 6, records.ratio(best_ours, records.best(PEERS))),
-        (
-            "Unsloth, batch 8",
-            15,
-            records.ratio("qloratory-8", records.best(["unsloth", "unsloth-no-checkpointing"])),
-        ),
-        ("TRL's defaults, in their memory", 5, tight(records)),
+        ("the best TRL, any step size", 6, records.ratio(records.best(OURS), records.best(PEERS))),
+        ("Unsloth, batch 8", 15, records.ratio("qloratory-8", unsloth)),
         ("Transformers' generate", 5, records.ratio("qloratory", "generate", "generation") if on_gpu else None),
         ("plain TRL in NF4, on a CPU", 5, records.ratio("qloratory-4", "trl-4")),
     ]
-    rows = [(goal, asked, *measured) for goal, asked, measured in found if measured is not None]
-    rows += [(f"ceiling of matrix products: {goal}", asked, *share) for goal, asked, share in shares(records, ceiling)]
-    return rows
+    goals = [Goal(against, asked, *ratio) for against, asked, ratio in ratios if ratio is not None]
+    return [*goals, *in_their_memory(records), *of_the_ceiling(records)]
 
 
-def tight(records: Records) -> tuple[float, str] | None:
-    """The ratio, which counts only where our peak is not above theirs."""
+def in_their_memory(records: Records) -> list[Goal]:
+    """The speed in the least memory, which counts only where our peak is not above theirs."""
     ratio = records.ratio("qloratory-8-tight", "trl")
-    if ratio is None:
-        return None
     ours, theirs = records.middle("qloratory-8-tight", "peak_mib"), records.middle("trl", "peak_mib")
-    assert ours is not None
-    assert theirs is not None
-    return (ratio[0] if ours <= theirs else 0.0), f"{ratio[1]}; peak {ours:,.0f} MiB against {theirs:,.0f}"
+    if ratio is None or ours is None or theirs is None:
+        return []
+    figures = f"{ratio[1]}; peak {ours:,.0f} MiB against {theirs:,.0f}"
+    return [Goal("TRL's defaults, in their memory", 5, ratio[0], figures, held=ours <= theirs)]
 
 
-def shares(records: Records, ceiling: float | None) -> list[tuple[str, float, tuple[float, str]]]:
-    """Of the ceiling that was measured in the same run, in model FLOP/s."""
+def of_the_ceiling(records: Records) -> list[Goal]:
+    """The share of the fastest matrix product that was measured in the same run, in model FLOP/s."""
+    ceiling = records.middle("ceiling", "flop_per_second", "ceiling")
     found = []
-    for goal, asked, stacks in (("GPU", 0.35, OURS), ("CPU, both in float32", 0.6, ["qloratory-4-float32"])):
+    for machine, asked, stacks in (("GPU", 0.35, OURS), ("CPU, both in float32", 0.6, ["qloratory-4-float32"])):
         stack = records.best(stacks, "model_flop_per_second")
         if stack is not None and ceiling is not None:
             speed = median(records.values(stack, "model_flop_per_second"))
-            text = f"{stack}: {speed / 1e9:,.0f} of {ceiling / 1e9:,.0f} GFLOP/s"
-            found.append((f"{goal}", asked, (speed / ceiling, text)))
+            figures = f"{stack}: {speed / 1e9:,.0f} of {ceiling / 1e9:,.0f} GFLOP/s"
+            found.append(Goal(f"ceiling of matrix products, {machine}", asked, speed / ceiling, figures))
     return found
 
 
-def main(paths: list[Path]) -> None:
-    print("| against | goal | measured | reached | figures |\n|---|---:|---:|---|---|")
-    for goal, asked, measured, figures in table(Records(read(paths))):
-        unit = (lambda value: f"{100 * value:.0f} %") if asked < 1 else (lambda value: f"{value:.1f} times")
-        print(f"| {goal} | {unit(asked)} | {unit(measured)} | {'yes' if measured >= asked else 'no'} | {figures} |")
+def render(paths: list[Path]) -> str:
+    """The table in Markdown, as docs/performance.md shows it."""
+    header = ["| against | goal | measured | reached | figures |", "|---|---:|---:|---|---|"]
+    return "\n".join([*header, *(goal.row() for goal in table(Records(read(paths))))])
 
 
 if __name__ == "__main__":
-    main([Path(name) for name in sys.argv[1:]])
+    print(render([Path(name) for name in sys.argv[1:]]))

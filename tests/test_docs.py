@@ -3,9 +3,12 @@
 import json
 import re
 
+import goals
+
 from conftest import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SPEED = ROOT / "bench" / "results" / "speed-h100.jsonl"
 RECORD = json.loads((ROOT / "docs" / "results" / "smollm2-135m-cpu.json").read_text(encoding="utf-8"))
 
 
@@ -81,6 +84,7 @@ def test_numbers_in_the_readme_are_measured_or_defined() -> None:
     """Outside code, tables and links, a number is one of those that a test here compares with a record, or a name."""
     compared = {"18", f"{RECORD['peak_memory']['peak_rss_mib']:,}", "42", "2", *re.findall(r"(\d+) minutes", README)}
     compared |= set(re.findall(r"and (\d+) on an H100", README))
+    compared |= {f"{goal.measured:.0f}" for goal in goals.table(goals.Records(goals.read([SPEED])))}
     defined = {"3.11", "6", "135", "4", "1", "8", "16", "32", "64"}  # requirements, parameters of the model, bits
     text = re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)|^\|.*$|Qwen2\.5-0\.5B|SmolLM2-135M|H100|<!--.*?-->", "", README,
                   flags=re.DOTALL | re.MULTILINE)  # fmt: skip
@@ -91,6 +95,45 @@ def test_numbers_in_the_readme_are_measured_or_defined() -> None:
     assert f"takes {gpu['training']['train_seconds']:.0f} seconds to train" in README
 
 
+def test_the_tables_of_goals_are_made_of_the_records() -> None:
+    text = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    tables = re.findall(r"<!-- goals: bench/goals.py (\S+) -->\n(.*?)\n<!-- end -->", text, re.DOTALL)
+    assert len(tables) == 2
+    for record, shown in tables:
+        assert shown == goals.render([ROOT / record]), record
+
+
+def test_the_speeds_in_the_readme_are_the_records() -> None:
+    measured = {goal.against: f"{goal.measured:.0f} times" for goal in goals.table(goals.Records(goals.read([SPEED])))}
+    assert measured["TRL's defaults, batch 8"] + " TRL's defaults" in README
+    assert measured["Unsloth, batch 8"] + " Unsloth" in README
+    assert measured["the best TRL, any step size"] + " the best of TRL's settings" in README
+    assert measured["Transformers' generate"] + " as fast as Transformers' `generate`" in README
+
+
+def test_the_profile_in_the_docs_is_the_record() -> None:
+    text = " ".join((ROOT / "docs" / "performance.md").read_text(encoding="utf-8").split())
+    step = json.loads((ROOT / "bench" / "results" / "profile-h100.json").read_text(encoding="utf-8"))["steps"][-1]
+    spent = {kind: round(value) for kind, value in step["kinds_ms"].items()}
+    assert f"in a step of {step['rows']} rows" in text
+    assert f"of its {step['replay_ms']:.0f} ms, {spent['base and head matrix products']} are the products" in text
+    assert f"takes {spent['SwiGLU']}, the thin products of the adapters {spent['LoRA products']}" in text
+    assert f"attention {spent['attention']}, copies and sums {spent['copies, sums and the rest']}" in text
+    assert f"norms and RoPE {spent['norms and RoPE']}, cross entropy {spent['cross entropy']}." in text
+
+
+def test_the_same_training_in_the_docs_is_the_record() -> None:
+    text = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    record = json.loads((ROOT / "bench" / "results" / "parity-h100.json").read_text(encoding="utf-8"))
+    found = record["trajectories"]
+    same, other = max(found["fast_from_plain_of_the_same_seed"]), max(found["plain_from_plain_of_another_seed"])
+    assert f"differ by {same:.4f} nats" in text
+    assert f"with different seeds by {other:.4f} at most" in text
+    assert found["within_the_spread"] is (same <= other) is True
+    assert record["repeated"]["same_adapter_bytes"] is True
+    assert len({json.dumps(look | {"step": 0}) for look in record["memory"]["looks"]}) == 1
+
+
 def test_records_hold_no_paths_of_a_machine() -> None:
-    for record in (ROOT / "docs" / "results").glob("*.json"):
+    for record in [*(ROOT / "docs" / "results").glob("*.json*"), *(ROOT / "bench" / "results").glob("*.json*")]:
         assert not re.search(r'"/(root|home|tmp|work)', record.read_text(encoding="utf-8")), record

@@ -34,7 +34,7 @@ def test_a_share_of_nothing_has_no_value() -> None:
 def test_the_datasets_own_answers_score_full_marks() -> None:
     scores = score_answers([{"answer": task["completion"]} for task in TASKS], TASKS, EvaluateSection())
     assert [scores[name]["value"] for name in ("style_full", "rules_met", "tests_passed")] == [1.0, 1.0, 1.0]
-    assert [scores[name]["n"] for name in ("style_full", "rules_met", "tests_passed")] == [4, 44, 4]
+    assert [scores[name]["n"] for name in ("style_full", "rules_met", "tests_passed")] == [4, 4, 4]
 
 
 def test_code_in_fences_is_tested_fairly() -> None:

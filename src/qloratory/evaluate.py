@@ -40,7 +40,8 @@ def score_answers(answers: list[Row], tasks: list[Row], section: EvaluateSection
     tested = [passed for passed, _ in verdicts if passed is not None]
     return {
         "style_full": share(sum(all(kept.values()) for kept in rules), len(rules)),
-        "rules_met": share(sum(sum(kept.values()) for kept in rules), len(rules) * len(RULE_NAMES)),
+        # Of so many answers, not rules: those of one answer stand and fall together, and are no draws of their own.
+        "rules_met": share(sum(sum(kept.values()) for kept in rules) / len(RULE_NAMES), len(rules)),
         "tests_passed": share(sum(tested), len(tested)),
         "details": [
             {"id": task.get("id"), "rules": kept, "tests_passed": passed, "reason": reason}
@@ -66,7 +67,7 @@ def run_all_tests(answers: list[Row], tasks: list[Row], section: EvaluateSection
         return list(pool.map(judge, zip(answers, tasks, strict=True)))
 
 
-def share(successes: int, n: int) -> Row:
+def share(successes: float, n: int) -> Row:
     """A share with its 95 % Wilson score interval (Wilson 1927); of nothing, the value is None."""
     if n == 0:
         return {"value": None, "n": 0, "ci95": None}
