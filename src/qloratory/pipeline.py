@@ -38,6 +38,7 @@ from qloratory.run import (
     write_json,
     write_jsonl,
 )
+from qloratory.sandbox import require_layers
 from qloratory.train import train_adapter
 
 MODELS = ("baseline", "finetuned", "merged")
@@ -107,6 +108,7 @@ def run_pipeline(job: Job, *, resume: bool = False, overwrite: bool = False) -> 
         resume: Go on where an earlier run of the same recipe stopped; answers that are there are kept.
         overwrite: Replace an earlier run.
     """
+    require_layers(job.config.evaluate.execute)  # now, not when training is done
     start_run(job, resume=resume, overwrite=overwrite)
     if not (resume and job.run.answers("baseline").exists()):
         generate_stage(job, "baseline")

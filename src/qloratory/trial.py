@@ -25,6 +25,7 @@ from qloratory.wire import BASES, CONTAINERS, BrokenError, Packer, Unpacker, rec
 
 MAX_OUTPUT_BYTES = 2**20  # printed by the answer in one call
 MAX_REASON_LENGTH = 200  # characters
+IMMUTABLE: tuple[type[Any], ...] = (int, float, complex, str, bytes, tuple, frozenset)
 COMPARE = ("lt", "le", "gt", "ge")
 BINARY = ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow", "and_", "or_", "xor", "lshift", "rshift")
 OTHER = ("abs", "neg", "pos", "invert", "getitem", "setitem", "delitem", "contains", "len", "iter", "next", "reversed",
@@ -61,14 +62,14 @@ def names_in(code: CodeType) -> list[str]:
 
 
 def describe_error(error: BaseException) -> str:
-    if isinstance(error, SystemExit):
-        return f"ended early with status {error.code or 0}"[:MAX_REASON_LENGTH]
+    if isinstance(error, SystemExit) and isinstance(error.code, int | None):
+        return f"ended early with status {error.code or 0}"
     try:
         text = str(error).strip()
-    except Exception:  # an integer too long to be written, a class of the answer's that fails
+    except BaseException:  # an integer too long to be written, or an object of the answer's that is asked for its text
         text = ""
-    line = text.splitlines()[-1] if text else ""
-    return f"{type(error).__name__}: {line}".removesuffix(": ")[:MAX_REASON_LENGTH]
+    line = f"{type(error).__name__}: {text.splitlines()[-1] if text else ''}".removesuffix(": ")[:MAX_REASON_LENGTH]
+    return "".join(letter if letter.isprintable() else "?" for letter in line)  # it goes to terminals and files
 
 
 class Answer:
@@ -77,7 +78,8 @@ class Answer:
     def __init__(self, read_end: int, write_end: int, pid: int) -> None:
         self.read_end, self.write_end, self.pid = read_end, write_end, pid
         self.given: list[Any] = []  # functions and iterators of the tests that the answer may use
-        self.held: dict[int, Any] = {}  # what stands here for the answer's objects
+        self.held: dict[int, Any] = {}  # number -> (what stands here for an object of the answer's, its proxy)
+        self.numbers: dict[int, int] = {}  # id of that -> number
 
     def load(self, code: str, entry_point: str, names: list[str]) -> dict[str, Any]:
         """Run the code; the `names` that it defines. None replaces a builtin, save the function under test."""
@@ -121,11 +123,11 @@ class Answer:
 
     def describe(self, packer: Packer, value: Any) -> list:
         """The node of a value that is no plain data."""
-        if (number := number_of(value)) is not None:
-            return ["yours", number]
+        if id(value) in self.numbers:
+            return ["yours", self.numbers[id(value)]]
         for base in BASES:
             if isinstance(value, base):  # a test's own subclass crosses as what it extends
-                return packer.describe(base(value))  # type: ignore[call-overload]
+                return packer.describe(base(value))
         if callable(value):
             self.given.append(value)
             return ["function", len(self.given) - 1]
@@ -140,19 +142,26 @@ class Answer:
         if not isinstance(number, int):
             raise TypeError("no number")
         if number not in self.held:
-            if kind == "error":
-                self.held[number] = error_class(number, *parts)
-            elif kind == "extended":
-                self.held[number] = extended(self, number, unpacker.get(parts[0]))
-            elif kind == "coroutine":
-                self.held[number] = self.wait_for(Proxy(self, number))
-            elif kind == "object":
-                self.held[number] = Proxy(self, number)
-            else:
-                raise TypeError("no node")
-        return self.held[number]
+            proxy = Proxy(self)
+            value = self.stand_in(kind, proxy, parts, unpacker)
+            self.held[number] = value, proxy  # kept, so that no id is used twice
+            self.numbers |= {id(value): number, id(proxy): number}
+        return self.held[number][0]
+
+    def stand_in(self, kind: str, proxy: "Proxy", parts: list, unpacker: Unpacker) -> Any:
+        match kind:
+            case "object":
+                return proxy
+            case "coroutine":
+                return self.wait_for(proxy)
+            case "extended":
+                return extended(proxy, unpacker.get(parts[0]))
+            case "error":
+                return error_class(*parts)
+        raise TypeError("no node")
 
     async def wait_for(self, proxy: "Proxy") -> Any:
+        """The answer's coroutine runs to its end over there, in an event loop of its own."""
         return self.ask("await", proxy)
 
     def explain_end(self, broken: BrokenError) -> str:
@@ -185,7 +194,7 @@ def make_error(kind: Any, arguments: Any) -> BaseException:
         return kind.__new__(kind, *arguments)
 
 
-def error_class(number: int, module: str, name: str, base: str) -> type:
+def error_class(module: str, name: str, base: str) -> type:
     """The judge's class for one of the answer's: the same of the standard library, if a test imported it, or a new."""
     known = getattr(sys.modules.get(module), name, None)
     if isinstance(known, type) and issubclass(known, BaseException):
@@ -193,62 +202,59 @@ def error_class(number: int, module: str, name: str, base: str) -> type:
     parent = vars(builtins)[base]
     if not issubclass(parent, BaseException):
         raise TypeError("no exception")
-    return type(name, (parent,), {"_number": number})
+    return type(name, (parent,), {})
 
 
-def extended(answer: Answer, number: int, value: Any) -> Any:
+def extended(proxy: "Proxy", value: Any) -> Any:
     """An immutable value of a class that extends a plain type, such as a named tuple: its value, and its attributes."""
-    if type(value) not in (int, float, complex, str, bytes, tuple, frozenset):
+    if type(value) not in IMMUTABLE:
         raise TypeError("no plain value")
+    kind: type[Any] = type(value)
 
-    def attribute(self: Any, name: str) -> Any:
-        return answer.ask("getattr", self, name)
+    def attribute(_: Any, name: str) -> Any:
+        return getattr(proxy, name)
 
-    return type(type(value).__name__, (type(value),), {"_number": number, "__getattr__": attribute})(value)
-
-
-def number_of(value: Any) -> int | None:
-    """The answer's number for what a test holds of it; None where that is the test's own."""
-    if isinstance(value, Proxy):
-        return object.__getattribute__(value, "_number")
-    return vars(value if isinstance(value, type) else type(value)).get("_number")
+    return type(kind.__name__, (kind,), {"__getattr__": attribute})(value)
 
 
 class Proxy:
     """Stands for an object in the answer's process: what a test does with it is done there."""
 
-    __slots__ = ("_answer", "_number")
+    __slots__ = ("__answer",)  # mangled: all other names are the object's own
 
-    def __init__(self, answer: Answer, number: int) -> None:
-        object.__setattr__(self, "_answer", answer)
-        object.__setattr__(self, "_number", number)
+    def __init__(self, answer: Answer) -> None:
+        object.__setattr__(self, "_Proxy__answer", answer)
+
+    def __ask(self, operation: str, *operands: Any) -> Any:
+        answer: Answer = object.__getattribute__(self, "_Proxy__answer")
+        return answer.ask(operation, *operands)
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        return self._answer.ask("call", self, arguments, keywords)
+        return self.__ask("call", self, arguments, keywords)
 
     def __getattr__(self, name: str) -> Any:
-        return self._answer.ask("getattr", self, name)
+        return self.__ask("getattr", self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self._answer.ask("setattr", self, name, value)
+        self.__ask("setattr", self, name, value)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Proxy):
-            return self is other or self._answer.ask("eq", self, other) is True
-        plain = self._answer.ask("plain", self)  # () or (the plain data that it extends,)
+            return self is other or self.__ask("eq", self, other) is True
+        plain = self.__ask("plain", self)  # () or (the plain data that it extends,)
         return type(plain) is tuple and len(plain) == 1 and type(plain[0]) in BASES and bool(plain[0] == other)
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
     def __instancecheck__(self, instance: Any) -> bool:
-        return isinstance(instance, Proxy) and self._answer.ask("isinstance", instance, self) is True
+        return isinstance(instance, Proxy) and self.__ask("isinstance", instance, self) is True
 
     def __enter__(self) -> Any:
-        return self._answer.ask("call", self.__getattr__("__enter__"), (), {})
+        return self.__ask("call", self.__getattr__("__enter__"), (), {})
 
     def __exit__(self, *error: Any) -> Any:
-        return self._answer.ask("call", self.__getattr__("__exit__"), (None, None, None), {})
+        return self.__ask("call", self.__getattr__("__exit__"), (None, None, None), {})
 
     def __hash__(self) -> int:  # set below; here, since a class with __eq__ alone has none
         raise NotImplementedError
@@ -256,11 +262,12 @@ class Proxy:
 
 def add_operations() -> None:
     def forward(operation: str) -> Callable:
-        return lambda self, *operands: self._answer.ask(operation, self, *operands)
+        return lambda self, *operands: ask(self, operation, self, *operands)
 
     def forward_reflected(operation: str) -> Callable:
-        return lambda self, operand: self._answer.ask(operation, operand, self)
+        return lambda self, operand: ask(self, operation, operand, self)
 
+    ask: Any = vars(Proxy)["_Proxy__ask"]
     for operation, name in NAMES.items():
         setattr(Proxy, f"__{name}__", forward(operation))
     for operation in BINARY:
@@ -298,7 +305,7 @@ class Served:
             function, arguments, keywords = operands
             return function(*arguments, **keywords)
         if operation == "plain":
-            return next(((base(operands[0]),) for base in BASES if isinstance(operands[0], base)), ())  # type: ignore[call-overload]
+            return next(((base(operands[0]),) for base in BASES if isinstance(operands[0], base)), ())
         if operation == "await":
             import asyncio  # slow to import, and seldom wanted
 
@@ -313,9 +320,9 @@ class Served:
         if isinstance(value, type) and issubclass(value, BaseException):
             base = next(kind.__name__ for kind in value.__mro__ if vars(builtins).get(kind.__name__) is kind)
             return ["error", number, value.__module__, value.__qualname__, base]
-        for base_type in (int, float, complex, str, bytes, tuple, frozenset):
+        for base_type in IMMUTABLE:
             if isinstance(value, base_type):
-                return ["extended", number, packer.add(base_type(value))]  # type: ignore[call-overload]
+                return ["extended", number, packer.add(base_type(value))]
         return ["coroutine" if type(value).__name__ == "coroutine" else "object", number]
 
     def make(self, unpacker: Unpacker, node: list) -> Any:
@@ -336,9 +343,9 @@ class Served:
                 reply = answer_call(self.describe, unpacker, lambda: self.do(operation, operands))  # noqa: B023
                 send(self.write_end, reply | {"printed": self.take_printed()})
                 message = receive(self.read_end)
-            outcome, value, error_arguments = Unpacker(
-                message["nodes"], self.make, dict(enumerate(packer.values))
-            ).get(0)
+            outcome, value, error_arguments = Unpacker(message["nodes"], self.make, dict(enumerate(packer.values))).get(
+                0
+            )
             if outcome == "raise":
                 raise make_error(value, error_arguments)
             return value
@@ -393,7 +400,5 @@ def answer_call(describe: Callable, unpacker: Unpacker, function: Callable[[], A
 def reply_with(describe: Callable, unpacker: Unpacker, outcome: tuple) -> dict[str, Any]:
     packer = Packer(describe, unpacker.values)
     packer.add(outcome)
-    after = {
-        number: packer.describe(value) for number, value in unpacker.values.items() if type(value) in CONTAINERS
-    }
+    after = {number: packer.describe(value) for number, value in unpacker.values.items() if type(value) in CONTAINERS}
     return {"reply": True, "nodes": packer.nodes, "after": after}

@@ -18,7 +18,7 @@ from typing import Any
 
 MAX_MESSAGE_BYTES = 16 * 2**20
 CONTAINERS = (list, dict, set, bytearray)
-BASES = (int, float, complex, str, bytes, tuple, frozenset, list, dict, set, bytearray)
+BASES: tuple[type[Any], ...] = (int, float, complex, str, bytes, tuple, frozenset, list, dict, set, bytearray)
 PLAIN_TYPES = ("bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "object", "range",
                "set", "str", "tuple")  # fmt: skip
 # Types of the standard library that cross as what their constructor is given.
@@ -209,7 +209,7 @@ class Unpacker:
         return range(*[self.get(part) for part in parts[0]])
 
     def make_instance(self, tag: str, node: list) -> Any:
-        if tag == "builtin" and is_builtin(value := vars(builtins).get(node[1])):
+        if tag == "builtin" and is_builtin(value := getattr(builtins, node[1])):
             return value
         name = tuple(node[1:3])
         if tag == "iso" and name in FROM_ISO:
