@@ -89,6 +89,7 @@ def enter_layers(settings: dict[str, Any]) -> None:
     """
     layers = settings["layers"]
     sources: dict[str, int] = {}
+    packages = package_folders()
     os.chdir(settings["directory"])
     if "user namespace" in layers:
         with layer("user namespace"):
@@ -111,7 +112,7 @@ def enter_layers(settings: dict[str, Any]) -> None:
         os._exit(1)  # it died before that
     if "read-only root" in layers:
         with layer("read-only root"):
-            enter_root(sources)
+            enter_root(sources, packages)
 
 
 @contextlib.contextmanager
@@ -133,7 +134,8 @@ def enter_user_namespace() -> None:
     """Become `INSIDE_ID` in a user namespace. Root is nobody outside of it; an ordinary user is who it was."""
     ids = os.geteuid(), os.getegid()
     if ids[0] == 0:
-        os.setgroups([])
+        with contextlib.suppress(PermissionError):  # a rootless container keeps its groups
+            os.setgroups([])
     ready, go = os.pipe()
     process, helper = os.getpid(), os.fork()
     if helper == 0:  # stays outside, where it has the right to write the map
@@ -184,10 +186,17 @@ def readable_paths() -> list[str]:
 
 
 def standard_library() -> list[str]:
-    return [path for path in sys.path if os.path.isdir(path) and path != package_folder()]
+    return [path for path in sys.path if os.path.isdir(path) and path != own_folder()]
 
 
-def package_folder() -> str:
+def package_folders() -> list[str]:
+    """Where pip and Debian install; beside the standard library, or in it."""
+    names = [f"{folder}/{name}" for folder in standard_library() for name in ("site-packages", "dist-packages")]
+    return [path for path in names if os.path.isdir(path)]
+
+
+def own_folder() -> str:
+    """Where this package lies: on the path for the launcher's own imports."""
     return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -216,8 +225,13 @@ def set_mount_flags(descriptor: int, path: str, flags: int, how: int = 0) -> Non
     check(libc.syscall(MOUNT_SETATTR, descriptor, os.fsencode(path), how, attributes, len(attributes)))
 
 
-def enter_root(sources: dict[str, int]) -> None:
-    """Change into a root that holds the sources, read-only, and an empty folder to work in; nothing else is left."""
+def enter_root(sources: dict[str, int], packages: list[str]) -> None:
+    """Change into a root that holds the sources, read-only, and an empty folder to work in; nothing else is left.
+
+    Args:
+        sources: Path -> descriptor from `clone_mount`.
+        packages: Folders in them that shall be empty, so that only the standard library is there.
+    """
     check(libc.mount(b"none", b"/", None, MS_PRIVATE_RECURSIVE, None))
     mount_empty(MOUNT_POINT, NOSUID | NODEV, "mode=0755,size=1m")
     for path, tree in sources.items():
@@ -231,7 +245,8 @@ def enter_root(sources: dict[str, int]) -> None:
         check(move)
         os.close(tree)
     link_library_folders()
-    hide_packages()
+    for path in packages:
+        mount_empty(MOUNT_POINT + path, RDONLY | NOSUID | NODEV, "mode=0755,size=4k")
     os.makedirs(MOUNT_POINT + WORK, exist_ok=True)
     mount_empty(MOUNT_POINT + WORK, NOSUID | NODEV | NOEXEC, f"mode=0700,size={WORK_MIB}m,nr_inodes=1024")
     os.chdir(MOUNT_POINT)
@@ -251,14 +266,6 @@ def link_library_folders() -> None:
     for path in ("/lib", "/lib64"):
         if os.path.islink(path) and not os.path.lexists(MOUNT_POINT + path):
             os.symlink(os.readlink(path), MOUNT_POINT + path)
-
-
-def hide_packages() -> None:
-    """Only the standard library is there: the folders of installed packages are covered."""
-    for folder in standard_library():
-        for name in ("site-packages", "dist-packages"):
-            if os.path.isdir(path := f"{MOUNT_POINT}{folder}/{name}"):
-                mount_empty(path, RDONLY | NOSUID | NODEV, "mode=0755,size=4k")
 
 
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38
@@ -332,7 +339,7 @@ def confine(settings: dict[str, Any]) -> None:
         MissingLayerError: One of `settings["layers"]` cannot be had.
     """
     layers = settings["layers"]
-    sys.path.remove(package_folder())
+    sys.path.remove(own_folder())
     set_limits(settings["timeout_seconds"], settings["memory_mib"])
     if "no new privileges" in layers:
         with layer("no new privileges"):

@@ -132,9 +132,10 @@ class Packer:
 
 def is_builtin(value: Any) -> bool:
     """Whether it is an exception class or a plain type of the language itself."""
-    if not isinstance(value, type) or vars(builtins).get(value.__name__) is not value:
+    if not isinstance(value, type):
         return False
-    return issubclass(value, BaseException) or value.__name__ in PLAIN_TYPES
+    of_the_language: bool = getattr(builtins, value.__name__, None) is value
+    return of_the_language and (issubclass(value, BaseException) or value.__name__ in PLAIN_TYPES)
 
 
 class Unpacker:
@@ -209,8 +210,10 @@ class Unpacker:
         return range(*[self.get(part) for part in parts[0]])
 
     def make_instance(self, tag: str, node: list) -> Any:
-        if tag == "builtin" and is_builtin(value := getattr(builtins, node[1])):
-            return value
+        if tag == "builtin":
+            value = getattr(builtins, node[1])
+            if is_builtin(value):
+                return value
         name = tuple(node[1:3])
         if tag == "iso" and name in FROM_ISO:
             return getattr(importlib.import_module(name[0]), name[1]).fromisoformat(node[3])
