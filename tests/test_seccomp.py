@@ -13,7 +13,7 @@ ALL = PLAIN + ", " + SPECIAL
 
 def decide(machine: str, call: int, arguments: tuple[int, ...] = (), architecture: int | None = None) -> int:
     """What the program returns for a system call: the few instructions of BPF that it consists of, carried out."""
-    column, audit = ARCHITECTURES[machine]
+    _, audit = ARCHITECTURES[machine]
     data = struct.pack("<IIQ6Q", call, architecture or audit, 0, *[*arguments, 0, 0, 0, 0, 0, 0][:6])
     program = list(struct.iter_unpack("HBBI", assemble(machine)))
     at = loaded = 0

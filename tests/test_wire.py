@@ -42,7 +42,7 @@ def test_plain_data_crosses_as_what_it_is(value: Any) -> None:
     back = crossed(value)
     assert back == value
     assert type(back) is type(value)
-    assert repr(back) == repr(value) or isinstance(value, int)
+    assert isinstance(value, int) or repr(back) == repr(value)  # the text of a long integer is refused
 
 
 def test_not_a_number_and_minus_zero_survive() -> None:
@@ -78,8 +78,8 @@ def test_what_is_no_plain_data_is_refused(nodes: Any) -> None:
 def test_random_nodes_become_plain_data_or_are_refused() -> None:
     """100,000 messages of tags and parts drawn at random."""
     draw = random.Random(0)
-    tags = ["as is", "known", "list", "dict", "set", "bytearray", "tuple", "frozenset", "int", "float", "complex", "bytes",
-            "range", "builtin", "iso", "made", "object", "", None]  # fmt: skip
+    tags = ["as is", "known", "list", "dict", "set", "bytearray", "tuple", "frozenset", "int", "float", "complex",
+            "bytes", "range", "builtin", "iso", "made", "object", "", None]  # fmt: skip
     parts: list[Any] = [
         0,
         1,

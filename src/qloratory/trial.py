@@ -4,10 +4,11 @@ The answer's process has the code and nothing else. The judge's process has the 
 asks for calls, and gets values (see wire.py). So the answer cannot end the tests early, patch what they use, read
 what they expect or write the verdict; it can only give values, and these the judge compares itself.
 
+Plain data reaches the tests as a copy; what a call changes in the containers that it is given, changes in the tests'.
 An object of the answer's own classes stays in its process; the tests hold a `Proxy`. Compared with plain data it
 counts as the plain data that it extends, or as unequal, whatever its `__eq__` says. Two objects of the answer's own
 are compared as their class says, and a test that asks such an object for its length, order or parts believes it:
-what a class means is the answer's to say.
+what a class means is the answer's to say. Tests cannot look inside its functions (`inspect`).
 """
 
 import builtins
