@@ -145,7 +145,18 @@ def test_a_verdict_cannot_be_forged(code: str) -> None:
 def test_names_of_the_answer_replace_nothing_that_tests_use() -> None:
     assert not passes("abs = len = sum = lambda *a: 0\ndef f(x): return 9", "assert abs(f(1) - 2) < 1e-9")
     assert not passes("class math: isclose = lambda *a: True\ndef f(x): return 9", "assert math.isclose(f(1), 2)")
+    assert not passes(
+        "__builtins__ = {'len': lambda x: 9}\ndef f(x): return []", "__builtins__", "assert len(f(1)) == 9"
+    )
     assert passes("import math\n" + GOOD, "assert math.isclose(f(1), 2)")
+    assert passes("string = 'abc'\n" + GOOD, "assert string == 'abc'")
+
+
+def test_what_a_judge_wrote_that_did_not_end_well_is_no_verdict() -> None:
+    """Even where a test lets the answer write in the judge's place."""
+    code = f"def f(write, leave):\n    write(1, b'''{FORGED}''')\n    leave(7)"
+    test = "f(lambda number, data: os.write(number, data), os._exit)"
+    assert reason(code, "import os", test) == "the tests ended early with status 7"
 
 
 @pytest.mark.promise("An answer cannot read what its tests expect: only the arguments of calls reach its process.")

@@ -76,7 +76,7 @@ def test_what_is_no_plain_data_is_refused(nodes: Any) -> None:
 
 
 def test_random_nodes_become_plain_data_or_are_refused() -> None:
-    """100,000 messages of tags and parts drawn at random."""
+    """30,000 messages of tags and parts drawn at random."""
     draw = random.Random(0)
     tags = ["as is", "known", "list", "dict", "set", "bytearray", "tuple", "frozenset", "int", "float", "complex",
             "bytes", "range", "builtin", "iso", "made", "object", "", None]  # fmt: skip
@@ -103,7 +103,7 @@ def test_random_nodes_become_plain_data_or_are_refused() -> None:
         collections.deque,
     }  # fmt: skip
     made = 0
-    for _ in range(100_000):
+    for _ in range(30_000):
         nodes = [[draw.choice(tags), *draw.choices(parts, k=draw.randrange(4))] for _ in range(3)]
         try:
             value = Unpacker(nodes, refuse).get(0)
@@ -111,7 +111,7 @@ def test_random_nodes_become_plain_data_or_are_refused() -> None:
             continue
         made += 1
         assert type(value) in plain, nodes
-    assert made > 1000
+    assert made > 500
 
 
 def test_messages_are_bounded_and_whole() -> None:

@@ -70,7 +70,7 @@ def main() -> None:
         return write_result({"missing": error.args[0], "why": error.args[1]})
     if status is None:
         return write_result({"passed": False, "reason": f"did not end within {settings['timeout_seconds']:g} seconds"})
-    if os.fstat(1).st_size == 0:
+    if status != 0 or os.fstat(1).st_size == 0:  # what a judge wrote that did not end well is no verdict
         write_result({"passed": False, "reason": f"the tests ended early with status {status}"})
     return None
 
@@ -290,6 +290,7 @@ def fork_with_layers(body: Callable[[], NoReturn]) -> int:
             body()
         except MissingLayerError as error:
             write_result({"missing": error.args[0], "why": error.args[1]})
+            os._exit(0)
         except BaseException:
             sys.excepthook(*sys.exc_info())
         finally:

@@ -35,6 +35,7 @@ from qloratory.confine import LAYERS, NEEDED_BY, OPTIONAL
 from qloratory.errors import HardwareError
 
 LAUNCH = "import sys; sys.path.append(sys.argv.pop(1)); from qloratory.confine import main; main()"
+STYLE_ALONE = "set evaluate.execute=false to score style alone"
 GRACE_SECONDS = 30  # for the launcher to end, after the code's own time is over
 Execute = bool | Literal["anyway"]
 
@@ -70,7 +71,7 @@ def run_tests(
         The verdict. Passing means that the last statement of the tests was reached.
 
     Raises:
-        HardwareError: A required layer is missing, and `execute` does not accept that.
+        HardwareError: A required layer is missing, and `execute` does not accept that; or no sandbox starts.
     """
     require_layers(execute)
     request = {"code": code, "tests": tests, "entry_point": entry_point}
@@ -89,13 +90,13 @@ def require_layers(execute: Execute) -> None:
     if execute is False:
         return
     if sys.platform != "linux":
-        raise HardwareError("generated code runs on Linux only; set evaluate.execute=false to score style alone")
+        raise HardwareError(f"generated code runs on Linux only; {STYLE_ALONE}")
     missing = {name: why for name, why in missing_layers().items() if name not in OPTIONAL}
     if missing and execute != "anyway":
         layers = ", ".join(f"{name} ({why})" for name, why in missing.items())
         raise HardwareError(
-            f"the kernel does not isolate generated code here, for lack of: {layers}; set evaluate.execute=false to "
-            "score style alone, or evaluate.execute=anyway to run the code with the layers that are there"
+            f"the kernel does not isolate generated code here, for lack of: {layers}; {STYLE_ALONE}, or "
+            "evaluate.execute=anyway to run the code with the layers that are there"
         )
 
 
@@ -120,6 +121,9 @@ def launch(request: dict[str, Any], timeout_seconds: float, memory_mib: int, lay
 
     Returns:
         `passed` and `reason`, or `missing` and `why` where a layer cannot be had.
+
+    Raises:
+        HardwareError: The interpreter does not start, or is stuck.
     """
     with memory_file(json.dumps(request)) as requested, memory_file() as result, work_folder(layers) as folder:
         settings = {
@@ -139,12 +143,14 @@ def launch(request: dict[str, Any], timeout_seconds: float, memory_mib: int, lay
         )
         try:
             _, complaint = child.communicate(timeout=timeout_seconds + GRACE_SECONDS)
+        except subprocess.TimeoutExpired:  # not the code's doing: the launcher keeps the code's time
+            complaint = b"the launcher did not end in time"
         finally:
             stop_group(child)
         written = os.pread(result, os.fstat(result).st_size, 0)
     if not written:
         lines = complaint.decode("utf-8", "replace").strip().splitlines() or ["no message"]
-        raise RuntimeError(f"the sandbox did not start: status {child.returncode}, {lines[-1]}")
+        raise HardwareError(f"the sandbox does not start here (status {child.returncode}: {lines[-1]}); {STYLE_ALONE}")
     return json.loads(written)
 
 

@@ -8,7 +8,8 @@ Plain data reaches the tests as a copy; what a call changes in the containers th
 An object of the answer's own classes stays in its process; the tests hold a `Proxy`. Compared with plain data it
 counts as the plain data that it extends, or as unequal, whatever its `__eq__` says. Two objects of the answer's own
 are compared as their class says, and a test that asks such an object for its length, order or parts believes it:
-what a class means is the answer's to say. Tests cannot look inside its functions (`inspect`).
+what a class means is the answer's to say. A function that a test hands over, the answer may call. Tests cannot look
+inside the answer's functions (`inspect`).
 """
 
 import builtins
@@ -83,15 +84,14 @@ class Answer:
         self.numbers: dict[int, int] = {}  # id of that -> number
 
     def load(self, code: str, entry_point: str, names: list[str]) -> dict[str, Any]:
-        """Run the code; the `names` that it defines. None replaces a builtin, save the function under test."""
+        """Run the code; the `names` that it defines. None replaces what tests rely on, save the function under test."""
         defined = self.ask("load", code, entry_point, names)
         if not isinstance(defined, dict):
             raise BrokenError("sent what is no message")
-        wanted = {name: value for name, value in defined.items() if name in names}
         return {
             name: value if name == entry_point else own_module(name, value)
-            for name, value in wanted.items()
-            if name == entry_point or not hasattr(builtins, name)
+            for name, value in defined.items()
+            if name in names and (name == entry_point or not (hasattr(builtins, name) or name.startswith("__")))
         }
 
     def ask(self, operation: str, *operands: Any) -> Any:
@@ -174,7 +174,7 @@ class Answer:
 
 def own_module(name: str, value: Any) -> Any:
     """The judge's own `math`, where a test relies on the answer's import of it."""
-    return importlib.import_module(name) if name in sys.stdlib_module_names else value
+    return importlib.import_module(name) if name in sys.stdlib_module_names and isinstance(value, Proxy) else value
 
 
 @contextlib.contextmanager
@@ -380,6 +380,7 @@ def load(code: str, entry_point: str, names: list[str]) -> dict[str, Any]:
     """Run the code as a program, and give its only function the expected name where it chose another one."""
     module = sys.modules["__main__"] = ModuleType("__main__")
     namespace = vars(module)
+    sys.argv = [""]
     exec(compile(code, "<answer>", "exec"), namespace)
     if entry_point and entry_point not in namespace:
         functions = [value for value in namespace.values() if type(value).__name__ == "function"]
