@@ -212,6 +212,10 @@ def test_no_daemon_is_started() -> None:
     assert seen("try: os.setsid()\nexcept PermissionError: return 'refused'") == "refused"
 
 
+def test_the_least_memory_that_can_be_set_is_enough_for_python() -> None:
+    assert run_tests("import json, re, datetime\n" + GOOD, ["assert f(1) == 2"], "f", 5, 64).passed
+
+
 @pytest.mark.promise("Memory, the size of a file and of all files together are limited.")
 def test_memory_and_files_are_limited() -> None:
     assert reason("x = bytearray(10**9)") == "MemoryError"
@@ -322,6 +326,17 @@ def test_every_other_system_call_is_refused() -> None:
         assert seen(body + "return r, ctypes.get_errno()") == f"(-1, {error})"
 
 
+@pytest.mark.skipif(platform_name() != "x86_64", reason="the other numbers are x86's")
+def test_system_calls_by_another_door_are_refused() -> None:
+    """x32's numbers, and i386's through its own instruction, which must end the process: SIGSYS, or no such door."""
+    body = "libc = ctypes.CDLL(None, use_errno=True)\n"
+    body += "return [libc.syscall(0x40000000 + number, 0, 0, 0, 0) for number in (39, 41, 57, 59)]"
+    assert seen(body) == "[-1, -1, -1, -1]"
+    getpid = "import mmap\npage = mmap.mmap(-1, 4096, prot=7)\npage.write(bytes.fromhex('b814000000cd80c3'))\n"
+    getpid += "return ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(page)))()"
+    assert seen(getpid) in ("ended early with status -31", "ended early with status -11")
+
+
 def test_ordinary_code_works() -> None:
     """The list of system calls leaves in what the standard library needs."""
     code = (
@@ -364,17 +379,23 @@ def test_a_hundred_at_once_leave_nothing_behind() -> None:
 
 @pytest.mark.promise("Where the process that judges is killed, the code that it runs is killed with it.")
 def test_the_code_dies_with_who_started_it() -> None:
-    script = "from qloratory.sandbox import run_tests; run_tests('while True: pass', [], 'f', 60, 256)"
-    user = subprocess.Popen([sys.executable, "-c", script], env={"PYTHONPATH": str(ROOT / "src")})
+    script = (
+        "from qloratory.sandbox import missing_layers, run_tests\nmissing_layers()\nprint('ready', flush=True)\n"
+        "run_tests('while True: pass', [], 'f', 60, 256)"
+    )
+    user = subprocess.Popen(
+        [sys.executable, "-c", script], env={"PYTHONPATH": str(ROOT / "src")}, stdout=subprocess.PIPE
+    )
     try:
+        assert user.stdout is not None
+        assert user.stdout.readline() == b"ready\n"
         deadline = time.monotonic() + 20
         while len(processes_of(user.pid)) < 3 and time.monotonic() < deadline:  # launcher, judge, answer
             time.sleep(0.02)
-        time.sleep(0.2)  # the layers are tried first: now it is the endless one that runs
         assert len(processes_of(user.pid)) == 3
     finally:
         user.send_signal(signal.SIGKILL)
-        user.wait()
+        user.communicate()
     deadline = time.monotonic() + 5
     while processes_of(user.pid) and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -108,7 +108,6 @@ def run_pipeline(job: Job, *, resume: bool = False, overwrite: bool = False) -> 
         resume: Go on where an earlier run of the same recipe stopped; answers that are there are kept.
         overwrite: Replace an earlier run.
     """
-    require_layers(job.config.evaluate.execute)  # now, not when training is done
     start_run(job, resume=resume, overwrite=overwrite)
     if not (resume and job.run.answers("baseline").exists()):
         generate_stage(job, "baseline")
@@ -120,7 +119,12 @@ def run_pipeline(job: Job, *, resume: bool = False, overwrite: bool = False) -> 
 
 
 def start_run(job: Job, *, resume: bool, overwrite: bool) -> None:
-    """Read and check all inputs, then make the run directory and begin run.json. Nothing is written before that."""
+    """Read and check all inputs, then make the run directory and begin run.json. Nothing is written before that.
+
+    Raises:
+        HardwareError: This machine cannot isolate the code that `evaluate` will run: told now, not after training.
+    """
+    require_layers(job.config.evaluate.execute)
     tokenize_rows(job.training_rows, job.tokenizer, job.config.train.max_length)
     _ = job.prompts, job.general_rows
     job.run.create(keep=resume or overwrite)

@@ -91,13 +91,16 @@ def require_layers(execute: Execute) -> None:
         return
     if sys.platform != "linux":
         raise HardwareError(f"generated code runs on Linux only; {STYLE_ALONE}")
-    missing = {name: why for name, why in missing_layers().items() if name not in OPTIONAL}
-    if missing and execute != "anyway":
-        layers = ", ".join(f"{name} ({why})" for name, why in missing.items())
+    if execute != "anyway" and (lacking := describe_lacking()):
         raise HardwareError(
-            f"the kernel does not isolate generated code here, for lack of: {layers}; {STYLE_ALONE}, or "
+            f"the kernel does not isolate generated code here, for lack of: {lacking}; {STYLE_ALONE}, or "
             "evaluate.execute=anyway to run the code with the layers that are there"
         )
+
+
+def describe_lacking() -> str:
+    """The required layers that this machine lacks, each with the kernel's reason; empty where it lacks none."""
+    return ", ".join(f"{name} ({why})" for name, why in missing_layers().items() if name not in OPTIONAL)
 
 
 def layers_here() -> list[str]:
