@@ -406,7 +406,7 @@ CHECK = """
 import json, sys
 from qloratory.errors import QloratoryError
 from qloratory.sandbox import missing_layers, require_layers, run_tests
-GOOD = "def f(x): return x + 1"
+GOOD = "import datetime, ssl\\ndef f(x): return x + 1"
 HOSTILE = "import os\\ndef f(path):\\n    return [attempt(path) for attempt in (read, fork, write)]\\n" \\
     "def read(path):\\n    try: return open(path).read()\\n    except OSError: return 'refused'\\n" \\
     "def fork(path):\\n    try: return os.fork()\\n    except OSError: return 'refused'\\n" \\

@@ -93,7 +93,7 @@ def enter_layers(settings: dict[str, Any]) -> None:
     os.chdir(settings["directory"])
     if "user namespace" in layers:
         with layer("user namespace"):
-            enter_user_namespace()
+            enter_user_namespace(as_nobody=os.geteuid() == 0 and "read-only root" in layers)
     for name, flag in NAMESPACES.items():
         if name in layers and name != "user namespace":
             with layer(name):
@@ -130,10 +130,17 @@ def check(result: int) -> int:
     return result
 
 
-def enter_user_namespace() -> None:
-    """Become `INSIDE_ID` in a user namespace. Root is nobody outside of it; an ordinary user is who it was."""
-    ids = os.geteuid(), os.getegid()
-    if ids[0] == 0:
+def enter_user_namespace(as_nobody: bool) -> None:
+    """Become `INSIDE_ID` in a user namespace.
+
+    Args:
+        as_nobody: Outside of it be nobody, not who this process was: for root, where the files that Python needs are
+            in a root of its own and not behind folders that only root may enter.
+    """
+    ids = [(os.geteuid(), os.getegid())]
+    if as_nobody:
+        ids.insert(0, (NOBODY, NOBODY))  # a container may lack it
+    if os.geteuid() == 0:
         with contextlib.suppress(PermissionError):  # a rootless container keeps its groups
             os.setgroups([])
     ready, go = os.pipe()
@@ -141,7 +148,7 @@ def enter_user_namespace() -> None:
     if helper == 0:  # stays outside, where it has the right to write the map
         os.close(go)
         os.read(ready, 1)
-        os._exit(map_ids(process, *ids))
+        os._exit(map_ids(process, ids))
     try:
         check(libc.unshare(NAMESPACES["user namespace"]))
     finally:
@@ -152,9 +159,8 @@ def enter_user_namespace() -> None:
         raise OSError(number, os.strerror(number))
 
 
-def map_ids(process: int, user: int, group: int) -> int:
-    """Give the process's user namespace its one user and group; 0, or the number of the error."""
-    choices = [(user, group)] if user else [(NOBODY, NOBODY), (0, group)]  # a container may lack nobody
+def map_ids(process: int, choices: list[tuple[int, int]]) -> int:
+    """Give the process's user namespace its one user and group, the first that can be; 0, or the error's number."""
     number = 0
     for outside_user, outside_group in choices:
         try:
