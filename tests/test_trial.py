@@ -146,7 +146,7 @@ CASES = {
     "named tuples and enums": (
         "from collections import namedtuple\nfrom enum import Enum, IntEnum\nP = namedtuple('P', 'x y')\n"
         "class C(Enum): RED = 1\nclass I(IntEnum): A = 4\ndef f(): return P(1, 2)",
-        "assert f() == (1, 2) and f().y == 2 and isinstance(f(), tuple)",
+        "assert f() == (1, 2) and f().y == 2 and isinstance(f(), tuple) and isinstance(f(), P)",
         "assert C.RED is C.RED and C.RED.value == 1 and C(1) == C.RED",
         "assert I.A == 4 and I.A + 1 == 5 and I.A.name == 'A'",
         "x, y = f()",

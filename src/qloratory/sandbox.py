@@ -15,7 +15,9 @@ Not guaranteed: that a right value was computed and not looked up; that an objec
 truth about itself where a test asks it (its order, its length, its equality with another object of its own); that
 time and processor caches betray nothing. CPU time is limited, not reserved.
 
-Why ctypes and not bubblewrap: an ordinary user has it after `pip install`, and needs no setuid program.
+Why ctypes and not bubblewrap or libseccomp: neither comes with `pip install`, and an ordinary user may not install it.
+It takes Linux 5.12 or newer (mount_setattr), on x86_64 or aarch64, with user namespaces for ordinary users; Landlock
+and the namespaces of the host's name and of cgroups are put on where the kernel has them.
 """
 
 import functools

@@ -249,7 +249,8 @@ class Proxy:
         return not self == other
 
     def __instancecheck__(self, instance: Any) -> bool:
-        return isinstance(instance, Proxy) and self.__ask("isinstance", instance, self) is True
+        answer: Answer = object.__getattribute__(self, "_Proxy__answer")
+        return id(instance) in answer.numbers and self.__ask("isinstance", instance, self) is True
 
     def __enter__(self) -> Any:
         return self.__ask("call", self.__getattr__("__enter__"), (), {})
@@ -282,11 +283,7 @@ def serve_answer(read_end: int, write_end: int) -> None:
     """The answer's end: load the code, then do what the judge asks, until it goes. Nothing here guards anything."""
     served = Served(read_end, write_end)
     while True:
-        message = receive(read_end)
-        unpacker = Unpacker(message["nodes"], served.make)
-        operation, operands = unpacker.get(0)
-        reply = answer_call(served.describe, unpacker, lambda: served.do(operation, operands))  # noqa: B023
-        send(write_end, reply | {"printed": served.take_printed()})
+        served.answer(receive(read_end))
 
 
 class Served:
@@ -298,6 +295,12 @@ class Served:
         self.numbers: dict[int, int] = {}
         self.output = LimitedOutput()
         sys.stdout = io.TextIOWrapper(self.output, encoding="utf-8", write_through=True)
+
+    def answer(self, message: dict[str, Any]) -> None:
+        unpacker = Unpacker(message["nodes"], self.make)
+        operation, operands = unpacker.get(0)
+        reply = answer_call(self.describe, unpacker, lambda: self.do(operation, operands))
+        send(self.write_end, reply | {"printed": self.take_printed()})
 
     def do(self, operation: str, operands: tuple) -> Any:
         if operation == "load":
@@ -337,16 +340,10 @@ class Served:
             packer = Packer(self.describe)
             packer.add((number, arguments, keywords))
             send(self.write_end, {"nodes": packer.nodes})
-            message = receive(self.read_end)
-            while "reply" not in message:  # the function itself asks for something of the answer's
-                unpacker = Unpacker(message["nodes"], self.make)
-                operation, operands = unpacker.get(0)
-                reply = answer_call(self.describe, unpacker, lambda: self.do(operation, operands))  # noqa: B023
-                send(self.write_end, reply | {"printed": self.take_printed()})
-                message = receive(self.read_end)
-            outcome, value, error_arguments = Unpacker(message["nodes"], self.make, dict(enumerate(packer.values))).get(
-                0
-            )
+            while "reply" not in (message := receive(self.read_end)):
+                self.answer(message)  # the function itself asks for something of the answer's
+            unpacker = Unpacker(message["nodes"], self.make, dict(enumerate(packer.values)))
+            outcome, value, error_arguments = unpacker.get(0)
             if outcome == "raise":
                 raise make_error(value, error_arguments)
             return value
