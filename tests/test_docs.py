@@ -62,6 +62,13 @@ def test_the_recipe_explains_its_unquantized_modules_by_the_record() -> None:
     assert min((kind for kind in loss if len(kind) == 1), key=loss.__getitem__) == ("down_proj",)
 
 
+def test_the_sandbox_costs_less_than_its_goal() -> None:
+    record = json.loads((ROOT / "docs" / "results" / "sandbox-cpu.json").read_text(encoding="utf-8"))
+    assert record["missing_layers"] == {}
+    for way in ("sandbox", "sandbox_two_at_a_time"):
+        assert record[way]["median_ms"] < record[way]["p95_ms"] < record["goal_ms"] == 150
+
+
 def test_the_tree_lists_every_module_and_links_resolve() -> None:
     modules = {path.name for path in (ROOT / "src" / "qloratory").glob("*.py")} - {"__init__.py"}
     assert set(re.findall(r"^  (\w+\.py) ", README, re.MULTILINE)) == modules

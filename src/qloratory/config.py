@@ -93,7 +93,10 @@ class GenerateSection(Section):
 class EvaluateSection(Section):
     limit: int | None = Field(None, ge=1, description="use only the first held-out and general rows")
     batch_size: int = Field(8, ge=1, description="conversations a forward pass when measuring loss")
-    execute: bool = Field(True, description="run the answers' code against their unit tests")
+    execute: bool | Literal["anyway"] = Field(
+        True,
+        description="run the answers' code against their unit tests; anyway: even where isolation is incomplete",
+    )
     timeout_seconds: float = Field(10.0, gt=0, description="wall time an answer's code may take")
     memory_mib: int = Field(512, ge=64, description="memory an answer's code may take")
 

@@ -15,7 +15,7 @@ from qloratory.data import Row
 from qloratory.errors import OutputError
 from qloratory.labels import IGNORED, tokenize_row
 from qloratory.model import logits_at
-from qloratory.sandbox import run_tests
+from qloratory.sandbox import describe_lacking, require_layers, run_tests
 from qloratory.style import RULE_NAMES, check_style, extract_code
 
 Z95 = 1.959964  # standard normal quantile of a two-sided 95 % interval
@@ -32,6 +32,10 @@ def score_answers(answers: list[Row], tasks: list[Row], section: EvaluateSection
     Returns:
         `style_full`, `rules_met` and `tests_passed`, each a score (`value`, `n`, `ci95`), and `details`: per answer
         `rules` (name -> kept), `tests_passed` (None where not run) and `reason`.
+
+    Raises:
+        OutputError: There are not as many answers as tasks.
+        HardwareError: The answers' code is to be run, and this machine cannot isolate it.
     """
     if len(answers) != len(tasks):
         raise OutputError(f"there are {len(answers)} answers for {len(tasks)} held-out tasks; generate them again")
@@ -51,18 +55,21 @@ def score_answers(answers: list[Row], tasks: list[Row], section: EvaluateSection
 
 
 def run_all_tests(answers: list[Row], tasks: list[Row], section: EvaluateSection) -> list[tuple[bool | None, str]]:
-    """Every answer's code, out of its fences, against its task's tests; two children at a time."""
+    """Every answer's code, out of its fences, against its task's tests; two sandboxes at a time."""
 
     def judge(pair: tuple[Row, Row]) -> tuple[bool | None, str]:
         answer, task = pair
         if not section.execute or not task.get("tests"):
             return None, "not run"
         code = extract_code(answer["answer"])
-        verdict = run_tests(
-            code, task["tests"], task.get("entry_point", ""), section.timeout_seconds, section.memory_mib
-        )
+        entry_point = task.get("entry_point", "")
+        limits = section.timeout_seconds, section.memory_mib
+        verdict = run_tests(code, task["tests"], entry_point, *limits, execute=section.execute)
         return verdict.passed, verdict.reason
 
+    require_layers(section.execute)
+    if section.execute == "anyway" and (lacking := describe_lacking()):
+        print(f"Generated code runs without full isolation, for lack of: {lacking}")
     with ThreadPoolExecutor(max_workers=2) as pool:
         return list(pool.map(judge, zip(answers, tasks, strict=True)))
 

@@ -38,6 +38,7 @@ from qloratory.run import (
     write_json,
     write_jsonl,
 )
+from qloratory.sandbox import require_layers
 from qloratory.train import train_adapter
 
 MODELS = ("baseline", "finetuned", "merged")
@@ -118,7 +119,12 @@ def run_pipeline(job: Job, *, resume: bool = False, overwrite: bool = False) -> 
 
 
 def start_run(job: Job, *, resume: bool, overwrite: bool) -> None:
-    """Read and check all inputs, then make the run directory and begin run.json. Nothing is written before that."""
+    """Read and check all inputs, then make the run directory and begin run.json. Nothing is written before that.
+
+    Raises:
+        HardwareError: This machine cannot isolate the code that `evaluate` will run: told now, not after training.
+    """
+    require_layers(job.config.evaluate.execute)
     tokenize_rows(job.training_rows, job.tokenizer, job.config.train.max_length)
     _ = job.prompts, job.general_rows
     job.run.create(keep=resume or overwrite)
