@@ -52,6 +52,10 @@ class DataSection(Section):
     formatting_func: str | None = Field(
         None, description="path/to/file.py:function that turns a row into {'prompt': …, 'completion': …}"
     )
+    on_bad_row: Literal["strict", "skip"] = Field(
+        "strict", description="strict: a bad row stops the run; skip: it is set aside into rejected.jsonl, and told"
+    )
+    max_memory_mib: int = Field(2048, ge=1, description="memory that one file's rows may take; more is refused")
 
 
 class TrainSection(Section):

@@ -10,11 +10,12 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from qloratory.config import Config
-from qloratory.data import FormattingFunc, Row, format_rows, load_formatting_func, prompts_of, read_jsonl
+from qloratory.data import FormattingFunc, Row, load_formatting_func, read_jsonl
 from qloratory.evaluate import general_loss, score_answers
 from qloratory.generate import generate_answers
+from qloratory.intake import Intake, Rejected, find_prompts, save_rejected, take_in
 from qloratory.kernels import return_freed_memory
-from qloratory.labels import IGNORED, tokenize_rows
+from qloratory.labels import IGNORED, check_fits, tokenize_rows
 from qloratory.merge import agreement, merge_adapter, save_merged
 from qloratory.model import (
     Source,
@@ -64,23 +65,51 @@ class Job:
         return load_tokenizer(self.source)
 
     @cached_property
+    def rejected(self) -> Rejected:
+        return Rejected()
+
+    @cached_property
+    def training(self) -> Intake:
+        """The rows to train on: none that asks what a held-out one asks; in skip mode none that is too long."""
+        data, max_length = self.config.data, self.config.train.max_length
+
+        def fits(row: Row) -> None:
+            check_fits(row, self.tokenizer, max_length)
+
+        return take_in(
+            data.train_file,
+            self.formatting_func,
+            data,
+            self.rejected,
+            held_out=find_prompts([self.heldout, self.general]),
+            check=fits if data.on_bad_row == "skip" else None,
+        )
+
+    @cached_property
+    def heldout(self) -> Intake:
+        data = self.config.data
+        return take_in(data.heldout_file, self.formatting_func, data, self.rejected, keep_rows=True)
+
+    @cached_property
+    def general(self) -> Intake:
+        data = self.config.data
+        return take_in(data.general_file, load_formatting_func(None), data, self.rejected)
+
+    @property
     def training_rows(self) -> list[Row]:
-        path = self.config.data.train_file
-        return format_rows(read_jsonl(path), self.formatting_func, path)
+        return self.training.shaped
 
-    @cached_property
+    @property
     def tasks(self) -> list[Row]:
-        return read_jsonl(self.config.data.heldout_file)[: self.config.evaluate.limit]
+        return self.heldout.rows[: self.config.evaluate.limit]
 
-    @cached_property
+    @property
     def prompts(self) -> list[list[dict[str, str]]]:
-        return prompts_of(self.tasks, self.formatting_func, self.config.data.heldout_file)
+        return [row["prompt"] for row in self.heldout.shaped[: self.config.evaluate.limit]]
 
-    @cached_property
+    @property
     def general_rows(self) -> list[Row]:
-        path = self.config.data.general_file
-        rows = read_jsonl(path)[: self.config.evaluate.limit]
-        return format_rows(rows, load_formatting_func(None), path)
+        return self.general.shaped[: self.config.evaluate.limit]
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -119,12 +148,12 @@ def run_pipeline(job: Job, *, resume: bool = False, overwrite: bool = False) -> 
 
 def start_run(job: Job, *, resume: bool, overwrite: bool) -> None:
     """Read and check all inputs, then make the run directory and begin run.json. Nothing is written before that."""
-    tokenize_rows(job.training_rows, job.tokenizer, job.config.train.max_length)
-    _ = job.prompts, job.general_rows
+    tokenize_rows(job.training_rows, job.tokenizer, job.config.train.max_length, job.training.places)
     job.run.create(keep=resume or overwrite)
     if overwrite:
         job.run.clear()
-    update_record(job.run, **describe_run(job.config, job.source))
+    save_rejected(job.rejected, job.run.rejected)
+    update_record(job.run, **describe_run(job.config, job.source), rejected_rows=job.rejected.count)
 
 
 def continue_run(job: Job) -> None:

@@ -58,6 +58,11 @@ class RunDirectory:
         return self.path / "evaluation.json"
 
     @property
+    def rejected(self) -> Path:
+        """The rows that data.on_bad_row=skip has set aside."""
+        return self.path / "rejected.jsonl"
+
+    @property
     def record(self) -> Path:
         return self.path / "run.json"
 
@@ -86,7 +91,7 @@ class RunDirectory:
         """Remove what runs leave here, and nothing else."""
         for folder in [*self.path.glob("checkpoint-*"), self.adapter, self.merged_model]:
             shutil.rmtree(folder, ignore_errors=True)
-        for file in [self.metrics, self.inspection, self.evaluation, self.record, self.report]:
+        for file in [self.metrics, self.inspection, self.evaluation, self.rejected, self.record, self.report]:
             file.unlink(missing_ok=True)
         for which in ("baseline", "finetuned", "merged"):
             self.answers(which).unlink(missing_ok=True)
