@@ -249,9 +249,7 @@ def recipe_with(rows: list[dict[str, Any]], model: Path, folder: Path) -> str:
     return str(write_recipe(folder, settings))
 
 
-@pytest.mark.promise(
-    "Nothing is cut silently: rows beyond max_length are told with their tokens, refused or set aside."
-)
+@pytest.mark.promise("Nothing is cut silently: rows beyond max_length are told with their tokens, or set aside.")
 def test_rows_that_are_too_long(tiny_qwen: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = [*read_rows(Path(tiny_settings(tiny_qwen, tmp_path)["data"]["train_file"]))[:4]]
     rows[1] |= {"completion": "x = 1\n" * 400}

@@ -20,6 +20,7 @@ from qloratory.merge import agreement, merge_adapter, save_merged
 from qloratory.model import (
     Source,
     attach_adapter,
+    hub_id,
     load_adapter,
     load_base,
     load_tokenizer,
@@ -167,7 +168,7 @@ def answer_one(job: Job, prompt: str, *, with_adapter: bool) -> str:
     """The answer to one prompt, of the adapter in the run directory or of the base."""
     model = load_base(job.config, job.source)
     if with_adapter:
-        model = load_adapter(model, job.run.adapter)
+        model = load_adapter(model, job.run.adapter, hub_id(job.config.model))
     messages = [[{"role": "user", "content": prompt}]]
     dtype = working_dtype(job.config)
     return generate_answers(model, job.tokenizer, messages, job.config.generate, "answer", dtype)[0]["answer"]
@@ -203,7 +204,7 @@ def generate_stage(job: Job, which: str) -> None:
     with job.timed(f"generate_{which}"):
         model = load_base(job.config, job.source)
         if which == "finetuned":
-            model = load_adapter(model, job.run.adapter)
+            model = load_adapter(model, job.run.adapter, hub_id(job.config.model))
         answer_and_probe(job, model, which)
 
 
@@ -237,7 +238,7 @@ def merge_stage(job: Job, *, save: bool) -> None:
         if save:
             save_merged(merged, job.tokenizer, job.run.merged_model)
         answer_and_probe(job, merged, "merged")
-        adapter = load_adapter(load_base(job.config, job.source), job.run.adapter)
+        adapter = load_adapter(load_base(job.config, job.source), job.run.adapter, hub_id(job.config.model))
         update_record(job.run, agreement={strategy: compare(job, adapter, merged, strategy)})
         if job.config.quantization.load_in_4bit:  # else both strategies are one
             del merged
