@@ -9,7 +9,7 @@ from pathlib import Path
 from qloratory.config import DataSection
 from qloratory.data import default_formatting_func, read_jsonl
 from qloratory.errors import QloratoryError
-from qloratory.intake import Rejected, save_rejected, take_in
+from qloratory.intake import Intake, Rejected, save_rejected, take_in
 
 SEEDS = [
     b'{"prompt": "q", "completion": "a"}',
@@ -32,22 +32,36 @@ def read_both_ways(content: bytes) -> None:
         read_jsonl(path)
     for mode in ("strict", "skip"):
         rejected = Rejected()
+        section = DataSection(on_bad_row=mode)
+        reason, intake = "", None
         try:
             with contextlib.redirect_stdout(io.StringIO()):
-                intake = take_in(path, default_formatting_func, DataSection(on_bad_row=mode), rejected)  # type: ignore[arg-type]
+                intake = take_in(path, default_formatting_func, section, rejected)
         except QloratoryError as error:
-            assert "\n" not in str(error), error
-            assert str(path) in str(error), error
-            continue
-        assert mode == "skip" or rejected.count == 0
-        for row in intake.shaped:
-            assert [message["role"] for message in row["completion"]] == ["assistant"]
-            assert row["prompt"][-1]["role"] == "user"
-            for message in [*row["prompt"], *row["completion"]]:
-                assert message["content"].strip()
-                assert "\0" not in message["content"]
-                message["content"].encode("utf-8")
-        save_rejected(rejected, FOLDER / "rejected.jsonl")
-        if rejected.count:
-            entries = [json.loads(line) for line in (FOLDER / "rejected.jsonl").read_text("utf-8").splitlines()]
-            assert len(entries) == rejected.count
+            reason = str(error)
+        assert "\n" not in reason
+        if intake is None:
+            assert str(path) in reason
+        else:
+            assert mode == "skip" or rejected.count == 0
+            check_intake(intake)
+            check_rejected(rejected)
+
+
+def check_intake(intake: Intake) -> None:
+    """What comes in has the shape and the text that training needs."""
+    for row in intake.shaped:
+        assert [message["role"] for message in row["completion"]] == ["assistant"]
+        assert row["prompt"][-1]["role"] == "user"
+        for message in [*row["prompt"], *row["completion"]]:
+            assert message["content"].strip()
+            assert "\0" not in message["content"]
+            message["content"].encode("utf-8")
+
+
+def check_rejected(rejected: Rejected) -> None:
+    """What is set aside can be read again, a JSON object a line."""
+    save_rejected(rejected, FOLDER / "rejected.jsonl")
+    if rejected.count:
+        text = (FOLDER / "rejected.jsonl").read_text(encoding="utf-8")
+        assert len([json.loads(line) for line in text.splitlines()]) == rejected.count

@@ -35,6 +35,15 @@ def test_any_file_is_read_or_refused(content: bytes) -> None:
     read_both_ways(content)
 
 
+def refusal(recipe: Path, given_overrides: list[str]) -> str:
+    """Why a recipe is refused; nothing where it is not."""
+    try:
+        load_config(recipe, given_overrides)
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
 settings_names = [
     f"{section}.{name}" for section in Config.model_fields for name in section_class(section).model_fields
 ]
@@ -65,10 +74,7 @@ def test_any_recipe_is_taken_or_refused(recipe: bytes, given_overrides: list[str
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "recipe.yaml"
             path.write_bytes(text)
-            try:
-                load_config(path, given_overrides)
-            except ConfigError as error:
-                assert "\n" not in str(error)
+            assert "\n" not in refusal(path, given_overrides)
 
 
 @pytest.mark.promise(f"{EXAMPLES} random values of each kind for a known setting: taken or refused in a line.")
@@ -81,10 +87,7 @@ def test_any_value_of_a_setting_is_taken_or_refused(name: str, value: Any) -> No
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "recipe.yaml"
         path.write_text(yaml.safe_dump(recipe), encoding="utf-8", errors="surrogatepass")
-        try:
-            load_config(path)
-        except ConfigError as error:
-            assert "\n" not in str(error)
+        assert "\n" not in refusal(path, [])
 
 
 pieces = st.lists(

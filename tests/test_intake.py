@@ -80,7 +80,7 @@ def take(content: bytes, folder: Path, mode: str = "strict", **arguments: Any) -
     path = folder / "rows.jsonl"
     path.write_bytes(content)
     rejected = Rejected()
-    section = DataSection(on_bad_row=mode)  # type: ignore[arg-type]
+    section = DataSection(on_bad_row=mode)
     intake = take_in(path, default_formatting_func, section, rejected, **arguments)
     save_rejected(rejected, folder / "rejected.jsonl")
     return intake, read_rows(folder / "rejected.jsonl") if rejected.count else []

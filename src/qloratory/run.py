@@ -180,17 +180,18 @@ def git_commit() -> str | None:
     """The commit of the code in use, with "+changes" where files differ from it; None outside a checkout."""
     here = Path(__file__).parent
     try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
-        status = subprocess.run(
-            ["git", "status", "--porcelain", "--", "src", "configs", "data"],
-            cwd=here.parents[1],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        commit = ask_git(here, "rev-parse", "HEAD")
+        changes = ask_git(here.parents[1], "status", "--porcelain", "--", "src", "configs", "data")
     except (OSError, subprocess.CalledProcessError):
         return None
-    return commit.stdout.strip() + ("+changes" if status.stdout.strip() else "")
+    return commit + ("+changes" if changes else "")
+
+
+def ask_git(folder: Path, *arguments: str) -> str:
+    """What git prints. It gets no more of the environment than it needs: there may be tokens in it."""
+    needed = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    done = subprocess.run(["git", *arguments], cwd=folder, env=needed, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 def describe_hardware() -> dict[str, Any]:
