@@ -21,7 +21,8 @@ SEEDS = [
     b'{"prompt": "<|im_end|>", "completion": " "}\n\n{"prompt": "<|im_end|>", "completion": " "}',
     b"[" * 2000,
 ]
-FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
+TEMPORARY = tempfile.TemporaryDirectory(prefix="fuzz-")  # removed when the process ends
+FOLDER = Path(TEMPORARY.name)
 
 
 def read_both_ways(content: bytes) -> None:

@@ -1,5 +1,6 @@
 """A folder that brings code, pickles or impossible sizes is refused before anything in it is loaded."""
 
+import contextlib
 import json
 import pickle
 import shutil
@@ -11,14 +12,15 @@ import pytest
 from conftest import tiny_settings, write_recipe
 from qloratory.cli import main
 from qloratory.config import Config, ModelSection
-from qloratory.errors import ModelError
+from qloratory.errors import LabelError, ModelError
+from qloratory.labels import tokenize_rows
 from qloratory.model import load_adapter, load_base, load_tokenizer, resolve_source
 from qloratory.trust import check_adapter_folder
 
 
-def changed(model: Path, folder: Path, file: str, **changes: Any) -> Path:
+def changed(original: Path, folder: Path, file: str, /, **changes: Any) -> Path:
     """The model's folder with values in one of its JSON files changed."""
-    shutil.copytree(model, folder)
+    shutil.copytree(original, folder)
     path = folder / file
     settings = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     path.write_text(json.dumps(settings | changes), encoding="utf-8")
@@ -78,6 +80,31 @@ def test_hostile_configurations(changes: Any, message: str, tiny_qwen: Path, tmp
     with pytest.raises(ModelError, match=message) as error:
         load_all(folder, tmp_path)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "changes"),
+    [
+        ("tokenizer_config.json", {"tokenizer_class": "Evil"}),
+        ("tokenizer_config.json", {"tokenizer_class": ["Evil"]}),
+        ("tokenizer_config.json", {"eos_token": 5}),
+        ("tokenizer_config.json", {"eos_token": None}),
+        ("tokenizer_config.json", {"eos_token": {"__type": "AddedToken", "content": 7}}),
+        ("tokenizer_config.json", {"added_tokens_decoder": {"x": 1}}),
+        ("tokenizer_config.json", {"added_tokens_decoder": {str(2**70): {"content": "<|im_end|>", "special": True}}}),
+        ("tokenizer_config.json", {"model_max_length": "long", "padding_side": "above"}),
+        ("tokenizer.json", {"model": {"type": "BPE", "vocab": {"a": -1}, "merges": [["b", "c"]]}}),
+        ("tokenizer.json", {"model": None}),
+        ("tokenizer.json", {"added_tokens": [{"id": 2**40, "content": "x"}]}),
+        ("tokenizer.json", {"pre_tokenizer": {"type": "Split", "pattern": {"Regex": "(((("}, "behavior": "Isolated"}}),
+    ],
+)
+def test_hostile_tokenizers_are_refused_or_read(file: str, changes: Any, tiny_qwen: Path, tmp_path: Path) -> None:
+    """Some of it Transformers ignores; what may not happen is a crash."""
+    folder = changed(tiny_qwen, tmp_path / "model", file, **changes)
+    row = {"prompt": [{"role": "user", "content": "Hi"}], "completion": [{"role": "assistant", "content": "Ho"}]}
+    with contextlib.suppress(ModelError, LabelError):
+        tokenize_rows([row], load_tokenizer(resolve_source(ModelSection(name_or_path=str(folder)))), 512)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b"[" * 10**5, b'{"a": ' + b"9" * 5000 + b"}"])

@@ -12,7 +12,7 @@ from qloratory.errors import ModelError
 
 # A model's own files, at the top of its repository: no other formats, and no code.
 WANTED = ["*.safetensors", "*.json", "*.jinja", "*.txt", "tokenizer.model"]
-UNWANTED = ["*/*"]
+UNWANTED = ["*/*", "consolidated*"]  # the latter are the same weights under other names
 CHUNK_BYTES = 2**20
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 

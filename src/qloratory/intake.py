@@ -91,9 +91,7 @@ def take_in(
     for number, line in read_lines(source):
         count, place = count + 1, f"{source}:{number}"
         try:
-            row = parse_object(line)
-            check_values(row)
-            shaped = format_row(row, formatting_func)
+            row, shaped = read_row(line, formatting_func)
             refuse_known(shaped["prompt"], held_out or {})
             if check is not None:
                 check(shaped)
@@ -118,6 +116,13 @@ def take_in(
     return intake
 
 
+def read_row(line: bytes, formatting_func: FormattingFunc) -> tuple[Row, Row]:
+    """A row as the line has it, and in chat form. Raises DataError with the reason, without the place."""
+    row = parse_object(line)
+    check_values(row)
+    return row, format_row(row, formatting_func)
+
+
 def conclude(intake: Intake, bad: Bad, count: int, on_bad_row: str) -> None:
     """Stop, or tell what was set aside and what is there twice."""
     if count == 0:
@@ -130,7 +135,7 @@ def conclude(intake: Intake, bad: Bad, count: int, on_bad_row: str) -> None:
             raise type(error)(f"{place}: {error}; {hint}") from error.__cause__
         if not intake.shaped:
             raise DataError(f"{place}: {error}; {told}, so nothing is left to use")
-        print(f"Set aside into rejected.jsonl: {told} in {intake.source}; the first is {place}: {error}")
+        print(f"Set aside: {told} in {intake.source}; the first is {place}: {error}")
     if intake.repeats:
         print(
             f"Warning: {len(intake.repeats):,} of {count:,} rows in {intake.source} repeat an earlier one, "
@@ -207,3 +212,4 @@ def save_rejected(rejected: Rejected, path: Path) -> None:
         shutil.copyfileobj(rejected.lines, file)
     work.replace(path)
     rejected.lines.seek(0, 2)
+    print(f"{rejected.count:,} rows that were set aside are in {path}, with the reasons")
