@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import AutoTokenizer
 
 from conftest import read_rows, tiny_settings, write_recipe, write_rows
 from qloratory.cli import main
@@ -15,6 +16,7 @@ from qloratory.config import DataSection
 from qloratory.data import MAX_LINE_BYTES, default_formatting_func
 from qloratory.errors import DataError
 from qloratory.intake import Intake, Rejected, find_prompts, save_rejected, take_in
+from qloratory.labels import check_fits
 
 GOOD = b'{"prompt": "q", "completion": "a"}'
 MIB = 2**20
@@ -268,6 +270,17 @@ def test_rows_that_are_too_long(tiny_qwen: Path, tmp_path: Path, capsys: pytest.
         f"has {tokens} tokens, {tokens - 1024} more than train.max_length=1024; cut there"
     )
     assert json.loads((tmp_path / "run" / "run.json").read_text())["rejected_rows"] == 1
+
+
+def test_rows_that_the_template_cannot_take_are_set_aside(tiny_qwen: Path, tmp_path: Path) -> None:
+    """Some templates refuse a system message; then these rows alone are bad."""
+    tokenizer = AutoTokenizer.from_pretrained(tiny_qwen)
+    refusal = "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+    tokenizer.chat_template = refusal + str(tokenizer.chat_template)
+    content = b"\n".join([GOOD, chat("system", "user", "assistant")])
+    intake, rejected = take(content, tmp_path, "skip", check=lambda shaped: check_fits(shaped, tokenizer, 512))
+    assert [len(intake.shaped), len(rejected)] == [1, 1]
+    assert rejected[0]["reason"] == "the model's chat template fails on a conversation: no system"
 
 
 def test_a_leak_stops_a_run_before_anything_is_written(

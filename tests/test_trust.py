@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from conftest import tiny_settings, write_recipe
 from qloratory.cli import main
@@ -112,6 +113,26 @@ def test_hostile_tokenizers_are_refused_or_read(file: str, changes: Any, tiny_qw
 def test_configurations_that_are_no_json(content: bytes, file: str, tiny_qwen: Path, tmp_path: Path) -> None:
     folder = changed(tiny_qwen, tmp_path / "model", file)
     (folder / file).write_bytes(content)
+    with pytest.raises(ModelError, match="is the folder complete"):
+        load_all(folder, tmp_path)
+
+
+@pytest.mark.promise("Damaged or incomplete weights are refused: nothing goes on with random values in their place.")
+@pytest.mark.parametrize("damage", ["header", "half", "a tensor less", "another shape"])
+def test_damaged_weights_are_refused(damage: str, tiny_qwen: Path, tmp_path: Path) -> None:
+    folder = changed(tiny_qwen, tmp_path / "model", "config.json")
+    path = folder / "model.safetensors"
+    content, tensors = path.read_bytes(), load_file(path)
+    name = "model.layers.1.mlp.up_proj.weight"
+    if damage == "header":
+        path.write_bytes(b"\xff" * 8 + content[8:])
+    elif damage == "half":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "a tensor less":
+        del tensors[name]
+        save_file(tensors, path, metadata={"format": "pt"})
+    else:
+        save_file(tensors | {name: tensors[name][:, :-1].clone()}, path, metadata={"format": "pt"})
     with pytest.raises(ModelError, match="is the folder complete"):
         load_all(folder, tmp_path)
 

@@ -5,6 +5,7 @@ import importlib.util
 import os
 import shutil
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -194,14 +195,16 @@ def load_base(config: Config, source: Source, *, quantized: bool = True) -> PreT
     """
     device = pick_device(config.model.device)
     in_4bit = quantized and config.quantization.load_in_4bit
-    model = from_pretrained(
+    model, loading = from_pretrained(
         AutoModelForCausalLM,
         source,
         dtype=getattr(torch, config.model.dtype),
         device_map={"": device},
         use_safetensors=True,
+        output_loading_info=True,
         quantization_config=four_bit_config(config.quantization) if in_4bit else None,
     )
+    check_complete(model, loading["missing_keys"], source)
     if in_4bit:
         keep_packing(model)
         check_four_bit(model)
@@ -264,6 +267,26 @@ def from_pretrained(auto_class: Any, source: Source, **arguments: Any) -> Any:
         raise ModelError(
             f"{source.name_or_path} cannot be loaded, is the folder complete? {one_line(error)[:300]}"
         ) from error
+
+
+def check_complete(model: nn.Module, missing: Collection[str], source: Source) -> None:
+    """Refuse a model whose files lack a weight, or have one of another shape in 4 bits.
+
+    Transformers would go on with random values for the first, and quantizes the second as it is.
+
+    Raises:
+        ModelError: With the weight's name.
+    """
+    wrong = sorted(missing) or [  # a weight that is missing was not quantized, and has no state
+        f"{name}.weight"
+        for name, layer in four_bit_layers(model).items()
+        if tuple(layer.weight.quant_state.shape) != (layer.out_features, layer.in_features)
+    ]
+    if wrong:
+        raise ModelError(
+            f"{source.name_or_path} cannot be loaded, is the folder complete? {len(wrong)} weights of the model are "
+            f"missing or of another shape, {wrong[0]} is one"
+        )
 
 
 def keep_packing(model: nn.Module) -> None:
