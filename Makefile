@@ -1,5 +1,5 @@
 # One vocabulary for people, hooks and CI. `make run` and `make test` do their own set-up.
-.PHONY: help setup setup-dev run notebook tutorial browser bench test lint typecheck format check data clean
+.PHONY: help setup setup-dev run notebook tutorial browser bench test fuzz lint typecheck format check data clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -53,6 +53,10 @@ browser:  ## Chromium and a font for the tests of the report, from Debian's pack
 
 test: setup-dev  ## all tests
 	$(BIN)/python -m pytest $(ARGS)
+
+fuzz: setup-dev  ## the data reader against inputs that coverage guides to; SECONDS=120
+	$(PIP) -r requirements-fuzz.txt
+	$(BIN)/python tests/fuzz.py $(or $(SECONDS),120) docs/results/fuzz.json
 
 lint: setup-dev  ## ruff, the spelling, and the data as its sources give it
 	$(BIN)/ruff check .

@@ -59,7 +59,7 @@ def test_mistakes(arguments: list[str], code: int, message: str, recipe: str, ca
     [
         ('{"prompt": "a", "completion": "b"}\n{"prompt": \n', "broken.jsonl:2: not JSON"),
         ("", "broken.jsonl holds no rows"),
-        ('{"prompt": "a"}\n', "broken.jsonl, row 1: the field 'completion' is missing"),
+        ('{"prompt": "a"}\n', "broken.jsonl:1: the field 'completion' is missing"),
     ],
 )
 def test_broken_data_stops_before_anything_is_written(

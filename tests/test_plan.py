@@ -38,7 +38,7 @@ def make_config(model: Path, folder: Path, **sections: dict[str, Any]) -> Config
 
 
 def source_of(folder: Path) -> Source:
-    return Source(str(folder), None, is_local=True)
+    return Source(str(folder))
 
 
 @pytest.mark.parametrize(

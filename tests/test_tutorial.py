@@ -14,8 +14,9 @@ COMMITTED = nbformat.read(NOTEBOOK, as_version=4)
 DEFINITIONS = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "16", "32", "64", "100", "256", "95", "2021", "2023"}
 
 
-def test_the_whole_tutorial_runs(tiny_llama: Path, tmp_path: Path) -> None:
-    """Every cell, with all its assertions, on a random model in seconds."""
+def test_the_whole_tutorial_runs(tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every cell, with all its assertions, on a random model in seconds; a Hub token shows in no output or file."""
+    monkeypatch.setenv("HF_TOKEN", "hf_canary0123456789")
     overrides = [
         f"model.name_or_path={tiny_llama}",
         "model.device=cpu",
@@ -29,6 +30,8 @@ def test_the_whole_tutorial_runs(tiny_llama: Path, tmp_path: Path) -> None:
     assert "equal to bitsandbytes" in told
     assert "equal is True" in told
     assert (tmp_path / "run" / "report.html").exists()
+    assert "hf_canary" not in nbformat.writes(notebook)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"hf_canary" in path.read_bytes()]
 
 
 def test_script_and_notebook_have_the_same_cells() -> None:

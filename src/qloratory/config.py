@@ -4,6 +4,7 @@ The names are those of TRL, PEFT, bitsandbytes and Transformers. Help texts are 
 """
 
 import difflib
+import reprlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,6 +53,10 @@ class DataSection(Section):
     formatting_func: str | None = Field(
         None, description="path/to/file.py:function that turns a row into {'prompt': …, 'completion': …}"
     )
+    on_bad_row: Literal["strict", "skip"] = Field(
+        "strict", description="strict: a bad row stops the run; skip: it is set aside into rejected.jsonl, and told"
+    )
+    max_memory_mib: int = Field(2048, ge=1, description="memory that one file's rows may take; more is refused")
 
 
 class TrainSection(Section):
@@ -126,11 +131,11 @@ def load_config(recipe: Path, overrides: list[str] | None = None) -> Config:
         ConfigError: The file is missing or not YAML, or a name or a value is wrong.
     """
     try:
-        settings = yaml.safe_load(recipe.read_text(encoding="utf-8"))
+        settings = read_yaml(recipe.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"there is no recipe {recipe}; the project's own are in configs/") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"recipe {recipe} cannot be read as YAML: {one_line(error)}") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"recipe {recipe} cannot be read as YAML: {one_line(error)[:500]}") from None
     if not isinstance(settings, dict):
         raise ConfigError(f"recipe {recipe} must hold sections such as 'model:' and 'train:'")
     for override in overrides or []:
@@ -141,20 +146,36 @@ def load_config(recipe: Path, overrides: list[str] | None = None) -> Config:
         raise ConfigError(explain(error)) from None
 
 
+def read_yaml(text: str) -> Any:
+    """What a YAML text holds.
+
+    Raises:
+        ValueError: It is no YAML, or holds a value that is none, such as a 45th of the 13th month.
+    """
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(one_line(error)) from None
+    except (ArithmeticError, AttributeError, LookupError, TypeError, RecursionError) as error:  # PyYAML's own slips
+        raise ValueError(f"{type(error).__name__}, is it nested too deeply?") from None
+
+
 def apply_override(settings: dict, override: str) -> None:
     """Set `section.name=value` in `settings`; the value is read as YAML, so that lists and null can be given."""
     path, equals, value = override.partition("=")
     section, dot, name = path.strip().partition(".")
     if not equals or not dot:
-        raise ConfigError(f"an override has the form section.name=value, for example train.seed=1; got {override!r}")
+        raise ConfigError(
+            f"an override has the form section.name=value, for example train.seed=1; got {override[:200]!r}"
+        )
     if section not in Config.model_fields:
         raise ConfigError(f"there is no section {section!r}{suggestion(section, list(Config.model_fields))}")
     if not isinstance(settings.setdefault(section, {}), dict):
         raise ConfigError(f"section {section!r} of the recipe must hold settings, not a single value")
     try:
-        settings[section][name] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"the value of {path} cannot be read: {one_line(error)}") from None
+        settings[section][name] = read_yaml(value)
+    except ValueError as error:
+        raise ConfigError(f"the value of {one_line(path)[:100]} cannot be read: {one_line(error)[:500]}") from None
 
 
 def explain(error: ValidationError) -> str:
@@ -166,7 +187,7 @@ def explain(error: ValidationError) -> str:
         return f"there is no setting {path!r}{suggestion(location[-1], names_beside(location), location[:-1])}"
     if problem["type"] == "missing":
         return f"the recipe lacks {path}; add it, or give it as {path}=…"
-    return f"{path} cannot be {value!r}: {one_line(problem['msg']).replace('Input should', 'it should')}"
+    return f"{path} cannot be {reprlib.repr(value)}: {one_line(problem['msg']).replace('Input should', 'it should')}"
 
 
 def names_beside(location: list[str]) -> list[str]:

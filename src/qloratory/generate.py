@@ -12,7 +12,7 @@ from qloratory.config import GenerateSection
 from qloratory.data import Message, Row
 from qloratory.decoder import Decoder, why_not
 from qloratory.greedy import decode_greedily
-from qloratory.labels import render_chat
+from qloratory.labels import encode_chat
 
 
 def generate_answers(
@@ -37,15 +37,15 @@ def generate_answers(
         In the order of the prompts: `answer`, `tokens` (new ones, the end token included), `stopped` (whether the
         model ended by itself), `seconds` (the batch's wall time, shared out evenly).
     """
-    texts = [render_chat(prompt, tokenizer, add_generation_prompt=True) for prompt in prompts]
-    by_length = sorted(range(len(texts)), key=lambda index: len(texts[index]))  # neighbours waste least on padding
-    answer_batch = choose_way(model, tokenizer, texts, section.max_new_tokens, dtype)
+    encoded = [encode_chat(prompt, tokenizer, add_generation_prompt=True) for prompt in prompts]
+    by_length = sorted(range(len(encoded)), key=lambda index: len(encoded[index]))  # neighbours waste least on padding
+    answer_batch = choose_way(model, tokenizer, encoded, section.max_new_tokens, dtype)
     answers: dict[int, Row] = {}
-    with tqdm(total=len(texts), desc=title, unit="answer") as bar:
-        for start in range(0, len(texts), section.batch_size):
+    with tqdm(total=len(encoded), desc=title, unit="answer") as bar:
+        for start in range(0, len(encoded), section.batch_size):
             indices = by_length[start : start + section.batch_size]
             started = time.perf_counter()
-            new = answer_batch([texts[index] for index in indices])
+            new = answer_batch([encoded[index] for index in indices])
             seconds = round((time.perf_counter() - started) / len(indices), 4)
             ends = end_tokens(model, tokenizer)
             answers |= {
@@ -53,36 +53,30 @@ def generate_answers(
                 for index, ids in zip(indices, new, strict=True)
             }
             bar.update(len(indices))
-    return [answers[index] for index in range(len(texts))]
+    return [answers[index] for index in range(len(encoded))]
 
 
 def choose_way(
-    model: Any, tokenizer: PreTrainedTokenizerBase, texts: list[str], max_new_tokens: int, dtype: torch.dtype
-) -> Callable[[list[str]], list[list[int]]]:
-    """How a batch of rendered prompts gets its new tokens: by our own decoder, or by `generate` where that one cannot.
+    model: Any, tokenizer: PreTrainedTokenizerBase, encoded: list[list[int]], max_new_tokens: int, dtype: torch.dtype
+) -> Callable[[list[list[int]]], list[list[int]]]:
+    """How a batch of prompts' ids gets its new tokens: by our own decoder, or by `generate` where that one cannot.
 
     The decoder computes what the model does; in float32 it adds an adapter to the weights first.
     """
     ends = end_tokens(model, tokenizer)
     if why_not(model, dtype) is not None:
         return lambda batch: generate_batch(model, tokenizer, batch, max_new_tokens, ends)
-
-    def encode(batch: list[str]) -> list[list[int]]:
-        return tokenizer(batch, add_special_tokens=False)["input_ids"]
-
-    longest = max((len(ids) for ids in encode(texts)), default=0) + max_new_tokens
+    longest = max(map(len, encoded), default=0) + max_new_tokens
     decoder = Decoder(model, dtype, keep_dequantized=True, recompute=False, longest=longest)
     decoder.refresh()
-    return lambda batch: decode_greedily(decoder, encode(batch), max_new_tokens, ends)
+    return lambda batch: decode_greedily(decoder, batch, max_new_tokens, ends)
 
 
 def generate_batch(
-    model: Any, tokenizer: PreTrainedTokenizerBase, texts: list[str], max_new_tokens: int, ends: list[int]
+    model: Any, tokenizer: PreTrainedTokenizerBase, encoded: list[list[int]], max_new_tokens: int, ends: list[int]
 ) -> list[list[int]]:
     """New tokens a row, filled up with padding. Padding stands left, so that they follow each row's own last token."""
-    batch = tokenizer(texts, return_tensors="pt", padding=True, padding_side="left", add_special_tokens=False).to(
-        model.device
-    )
+    batch = tokenizer.pad({"input_ids": encoded}, padding_side="left", return_tensors="pt").to(model.device)
     with torch.inference_mode():
         sequences = model.generate(
             input_ids=batch["input_ids"],

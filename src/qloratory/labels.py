@@ -5,24 +5,30 @@ the whole conversation; the tokens in which the second goes on from the first ar
 answer and its end token keep their ids as labels. Everything else gets -100, the label that cross entropy skips.
 """
 
+import re
 from typing import Any
 
 from datasets import Dataset
+from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
+from qloratory.config import one_line
 from qloratory.data import Message, Row
 from qloratory.errors import LabelError
 
 IGNORED = -100
 
 
-def tokenize_rows(rows: list[Row], tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
+def tokenize_rows(
+    rows: list[Row], tokenizer: PreTrainedTokenizerBase, max_length: int, places: list[str] | None = None
+) -> Dataset:
     """Render, tokenize and label prompt/completion rows.
 
     Args:
         rows: `{"prompt": [message, …], "completion": [message]}`.
         tokenizer: With a chat template and an end token.
         max_length: In tokens. A row that is longer is an error: a completion is never cut silently.
+        places: What to call each row in an error, file:line; without them rows are counted from 1.
 
     Returns:
         A dataset of `input_ids` and `labels`, in the order of `rows`.
@@ -30,15 +36,28 @@ def tokenize_rows(rows: list[Row], tokenizer: PreTrainedTokenizerBase, max_lengt
     Raises:
         LabelError: A row is too long, or the template cannot be masked.
     """
-    encoded = [tokenize_row(row, tokenizer, f"row {number}") for number, row in enumerate(rows, start=1)]
-    too_long = [number for number, row in enumerate(encoded, start=1) if len(row["input_ids"]) > max_length]
+    places = places or [f"row {number}" for number in range(1, len(rows) + 1)]
+    encoded = [tokenize_row(row, tokenizer, place) for row, place in zip(rows, places, strict=True)]
+    surplus = {place: len(row["input_ids"]) - max_length for place, row in zip(places, encoded, strict=True)}
+    too_long = {place: tokens for place, tokens in surplus.items() if tokens > 0}
     if too_long:
-        longest = max(len(row["input_ids"]) for row in encoded)
         raise LabelError(
             f"{len(too_long)} of {len(rows)} rows are longer than train.max_length={max_length} tokens "
-            f"(the first is row {too_long[0]}, the longest has {longest}); raise train.max_length or shorten them"
+            f"(the first is {next(iter(too_long))}, the longest has {max(too_long.values()) + max_length}); cut there, "
+            f"they would lose {sum(too_long.values())} tokens, the end token of each among them; "
+            "raise train.max_length or shorten them"
         )
     return Dataset.from_list(encoded)
+
+
+def check_fits(row: Row, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
+    """Raise LabelError on a row that is too long, or that the template cannot mask."""
+    tokens = len(tokenize_row(row, tokenizer, "this row")["input_ids"])
+    if tokens > max_length:
+        raise LabelError(
+            f"has {tokens} tokens, {tokens - max_length} more than train.max_length={max_length}; "
+            "cut there, the end token would be lost"
+        )
 
 
 def tokenize_row(row: Row, tokenizer: PreTrainedTokenizerBase, place: str) -> dict[str, list[int]]:
@@ -64,14 +83,59 @@ def tokenize_row(row: Row, tokenizer: PreTrainedTokenizerBase, place: str) -> di
 def encode_chat(
     messages: list[Message], tokenizer: PreTrainedTokenizerBase, *, add_generation_prompt: bool
 ) -> list[int]:
-    """Token ids of a conversation in the tokenizer's chat template."""
-    return tokenizer(
-        render_chat(messages, tokenizer, add_generation_prompt=add_generation_prompt), add_special_tokens=False
-    )["input_ids"]
+    """Token ids of a conversation in the tokenizer's chat template.
+
+    Only the template writes control tokens. One that stands in a message, such as an <|im_end|> that would end the
+    turn, is taken as the letters that it consists of.
+    """
+    controls = control_tokens(tokenizer)
+    mark = unused_character(messages)  # parts the letters of a control token, so that the template's can be told
+    marked = [
+        message | {"content": controls.sub(lambda found: f"{found[0][0]}{mark}{found[0][1:]}", message["content"])}
+        for message in messages
+    ]
+    rendered = render_chat(marked, tokenizer, add_generation_prompt=add_generation_prompt)
+    if mark not in rendered:
+        return tokenizer(rendered, add_special_tokens=False)["input_ids"]
+    ids: list[int] = []
+    for piece in controls.split(rendered):  # in turns what stands between control tokens, and one of them
+        as_letters = not controls.fullmatch(piece)
+        text = piece.replace(mark, "")
+        ids += tokenizer(text, add_special_tokens=False, split_special_tokens=as_letters)["input_ids"]
+    return ids
+
+
+def control_tokens(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str]:
+    """Finds the tokenizer's special tokens in a text, the longest first where several begin alike."""
+    texts = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special} - {""}
+    longest_first = "|".join(re.escape(text) for text in sorted(texts, key=len, reverse=True))
+    return re.compile(f"({longest_first})" if texts else "((?!))")  # the latter finds nothing
+
+
+def control_ids(tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    return {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+
+
+def unused_character(messages: list[Message]) -> str:
+    """A character of Unicode's private areas that no message holds."""
+    used = {character for message in messages for character in message["content"]}
+    private = map(chr, [*range(0xE000, 0xF900), *range(0xF0000, 0xFFFFE)])
+    found = next((character for character in private if character not in used), None)
+    if found is None:
+        raise LabelError("a conversation holds every character that Unicode leaves to private use; is it a text?")
+    return found
 
 
 def render_chat(messages: list[Message], tokenizer: PreTrainedTokenizerBase, *, add_generation_prompt: bool) -> str:
-    rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=add_generation_prompt)
+    """A conversation as the chat template writes it.
+
+    Raises:
+        LabelError: The template fails on it; some do on purpose, on a system message for example.
+    """
+    try:
+        rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=add_generation_prompt)
+    except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise LabelError(f"the model's chat template fails on a conversation: {one_line(error)[:200]}") from None
     assert isinstance(rendered, str)
     return rendered
 
@@ -127,21 +191,24 @@ def check_row(ids: list[int], labels: list[int], row: Row, tokenizer: PreTrained
     first, last = supervised[0], supervised[-1]
     if len(supervised) != last - first + 1:
         raise LabelError(f"row {number}: the tokens with loss are not in one piece")
-    before, learnt = decode(ids[:first], tokenizer), decode(ids[first : last + 1], tokenizer)
-    end = tokenizer.eos_token
-    assert isinstance(end, str)
+    ends = ids[last] == tokenizer.eos_token_id  # by its id: the end token's letters may stand in the answer
+    before, learnt = decode(ids[:first], tokenizer), decode(ids[first : last + 1 - ends], tokenizer)
     # Templates may strip the content of a message; apart from that it has to be there to the letter.
     completion = row["completion"][0]["content"].strip()
     prompt = render_chat(row["prompt"], tokenizer, add_generation_prompt=True)
     if len(before) < len(prompt):
         raise LabelError(f"row {number}: {len(prompt) - len(before)} characters of the prompt carry loss")
-    if learnt.removesuffix(end).strip() != completion:
+    if learnt.strip() != completion:
         raise LabelError(
             f"row {number}: the completion was cut or changed: its loss is on {len(learnt)} characters that end in "
             f"{learnt[-40:]!r}, the completion has {len(completion)} and ends in {completion[-40:]!r}"
         )
-    if not learnt.endswith(end):
-        raise LabelError(f"row {number}: the end token {end!r} carries no loss, the model would never learn to stop")
+    if not ends:
+        raise LabelError(
+            f"row {number}: the end token {tokenizer.eos_token!r} carries no loss, the model would never learn to stop"
+        )
+    if set(ids[first:last]) & control_ids(tokenizer):
+        raise LabelError(f"row {number}: a control token stands within the completion, which would teach to stop there")
     if before != prompt:
         raise LabelError(f"row {number}: the tokens before the completion are not the rendered prompt")
 

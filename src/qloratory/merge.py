@@ -14,7 +14,7 @@ from qloratory.config import Config
 from qloratory.data import Row
 from qloratory.evaluate import collate
 from qloratory.labels import IGNORED, tokenize_row
-from qloratory.model import Source, load_adapter, load_base, load_dequantized, logits_at
+from qloratory.model import Source, hub_id, load_adapter, load_base, load_dequantized, logits_at
 
 Strategy = Literal["dequantized", "original"]
 CHUNK = 256  # tokens whose distributions are compared at a time
@@ -33,7 +33,7 @@ def merge_adapter(config: Config, source: Source, adapter: Path, strategy: Strat
     """
     quantized = strategy == "dequantized" and config.quantization.load_in_4bit
     base = load_dequantized(config, source) if quantized else load_base(config, source, quantized=False)
-    return load_adapter(base, adapter).merge_and_unload().eval()
+    return load_adapter(base, adapter, hub_id(config.model)).merge_and_unload().eval()
 
 
 def save_merged(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

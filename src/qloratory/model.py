@@ -5,6 +5,7 @@ import importlib.util
 import os
 import shutil
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ from transformers import (
 
 from qloratory.config import Config, LoraSection, ModelSection, QuantizationSection, one_line
 from qloratory.errors import HardwareError, ModelError
+from qloratory.hub import fetch_model
+from qloratory.trust import check_adapter_folder, check_model_folder
 
 
 @dataclass(frozen=True)
@@ -52,39 +55,40 @@ FAMILIES = ("llama", "qwen2", "qwen3")  # whose logits are the head's product wi
 
 @dataclass(frozen=True)
 class Source:
-    """Where a model comes from: a folder on this machine, or a Hub id."""
+    """Where a model lies on this machine, fetched and looked at."""
 
     name_or_path: str
-    revision: str | None
-    is_local: bool
-
-    def arguments(self) -> dict[str, Any]:
-        """Keyword arguments for `from_pretrained`, without the place itself."""
-        if self.is_local:
-            return {"local_files_only": True}
-        return {"revision": self.revision, "token": hub_token()}
 
 
 def resolve_source(section: ModelSection) -> Source:
-    """Find the model that `model.name_or_path` names; a GGUF is converted once, into the user's cache.
+    """Find the model that `model.name_or_path` names. A Hub model is fetched; a GGUF is converted once, into the
+    user's cache. The folder is looked at before anything in it is loaded.
 
     Raises:
-        ModelError: There is no such model here, and the name cannot be a Hub id.
+        ModelError: There is no such model, it cannot be fetched, or its folder is not to be trusted.
     """
+    folder = find_folder(section)
+    check_model_folder(folder)
+    return Source(str(folder))
+
+
+def find_folder(section: ModelSection) -> Path:
     name = section.name_or_path
     if name in EMBEDDED:
-        return Source(str(convert_gguf(embedded_gguf(name))), None, is_local=True)
-    path = Path(name).expanduser()
+        return convert_gguf(embedded_gguf(name))
+    try:
+        path = Path(name).expanduser()
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except (OSError, RuntimeError):  # a name too long, or of a user that is not here
+        raise ModelError(f"{name[:200]!r} cannot be the name of a folder or file; see model.name_or_path") from None
     if path.suffix == ".gguf":
-        if not path.is_file():
+        if not is_file:
             raise ModelError(f"there is no GGUF file {path}; see model.name_or_path")
-        return Source(str(convert_gguf(path)), None, is_local=True)
-    if path.is_dir():
-        if not (path / "config.json").is_file():
-            raise ModelError(f"{path} is not a model folder: it holds no config.json")
-        return Source(str(path), None, is_local=True)
+        return convert_gguf(path)
+    if is_folder:
+        return path
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
-        return Source(name, section.revision, is_local=False)
+        return fetch_model(name, section.revision, hub_token())
     raise ModelError(
         f"there is no model {name!r}: not a folder here, not a Hub id (owner/name), "
         f"not embedded ({', '.join(EMBEDDED)}); see model.name_or_path"
@@ -191,13 +195,16 @@ def load_base(config: Config, source: Source, *, quantized: bool = True) -> PreT
     """
     device = pick_device(config.model.device)
     in_4bit = quantized and config.quantization.load_in_4bit
-    model = from_pretrained(
+    model, loading = from_pretrained(
         AutoModelForCausalLM,
         source,
         dtype=getattr(torch, config.model.dtype),
         device_map={"": device},
+        use_safetensors=True,
+        output_loading_info=True,
         quantization_config=four_bit_config(config.quantization) if in_4bit else None,
     )
+    check_complete(model, loading["missing_keys"], source)
     if in_4bit:
         keep_packing(model)
         check_four_bit(model)
@@ -254,11 +261,32 @@ def from_pretrained(auto_class: Any, source: Source, **arguments: Any) -> Any:
     """`from_pretrained` whose failures are one sentence. Code that a model brings along is never run."""
     try:
         return auto_class.from_pretrained(
-            source.name_or_path, trust_remote_code=False, **source.arguments(), **arguments
+            source.name_or_path, trust_remote_code=False, local_files_only=True, **arguments
         )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        hint = "is the folder complete?" if source.is_local else "is the name right, and the Hub within reach?"
-        raise ModelError(f"{source.name_or_path} cannot be loaded, {hint} {one_line(error)[:300]}") from error
+    except Exception as error:  # a folder may hold anything, and so anything may come out of the libraries
+        raise ModelError(
+            f"{source.name_or_path} cannot be loaded, is the folder complete? {one_line(error)[:300]}"
+        ) from error
+
+
+def check_complete(model: nn.Module, missing: Collection[str], source: Source) -> None:
+    """Refuse a model whose files lack a weight, or have one of another shape in 4 bits.
+
+    Transformers would go on with random values for the first, and quantizes the second as it is.
+
+    Raises:
+        ModelError: With the weight's name.
+    """
+    wrong = sorted(missing) or [  # a weight that is missing was not quantized, and has no state
+        f"{name}.weight"
+        for name, layer in four_bit_layers(model).items()
+        if tuple(layer.weight.quant_state.shape) != (layer.out_features, layer.in_features)
+    ]
+    if wrong:
+        raise ModelError(
+            f"{source.name_or_path} cannot be loaded, is the folder complete? {len(wrong)} weights of the model are "
+            f"missing or of another shape, {wrong[0]} is one"
+        )
 
 
 def keep_packing(model: nn.Module) -> None:
@@ -398,14 +426,18 @@ def attach_adapter(model: PreTrainedModel, section: LoraSection, seed: int) -> p
         raise ModelError(f"no adapter can be attached, see lora.target_modules: {one_line(error)[:300]}") from None
 
 
-def load_adapter(model: PreTrainedModel, adapter: Path) -> peft.PeftModel:
+def load_adapter(model: PreTrainedModel, adapter: Path, base: str | None = None) -> peft.PeftModel:
     """The trained adapter of a folder, on the base, for inference.
 
+    Args:
+        model: The base.
+        adapter: The folder.
+        base: What the base is called (`hub_id`): an adapter that was trained on another is refused.
+
     Raises:
-        ModelError: The folder is no adapter, or does not fit this base.
+        ModelError: The folder is no adapter, is not to be trusted, or does not fit this base.
     """
-    if not (adapter / "adapter_config.json").is_file():
-        raise ModelError(f"{adapter} is not an adapter: it holds no adapter_config.json; train first")
+    check_adapter_folder(adapter, base)
     try:
         return peft.PeftModel.from_pretrained(model, str(adapter)).eval()
     except (OSError, ValueError, KeyError, RuntimeError, TypeError, SafetensorError) as error:

@@ -10,15 +10,17 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from qloratory.config import Config
-from qloratory.data import FormattingFunc, Row, format_rows, load_formatting_func, prompts_of, read_jsonl
+from qloratory.data import FormattingFunc, Row, load_formatting_func, read_jsonl
 from qloratory.evaluate import general_loss, score_answers
 from qloratory.generate import generate_answers
+from qloratory.intake import Intake, Rejected, find_prompts, save_rejected, take_in
 from qloratory.kernels import return_freed_memory
-from qloratory.labels import IGNORED, tokenize_rows
+from qloratory.labels import IGNORED, check_fits, tokenize_rows
 from qloratory.merge import agreement, merge_adapter, save_merged
 from qloratory.model import (
     Source,
     attach_adapter,
+    hub_id,
     load_adapter,
     load_base,
     load_tokenizer,
@@ -65,23 +67,51 @@ class Job:
         return load_tokenizer(self.source)
 
     @cached_property
+    def rejected(self) -> Rejected:
+        return Rejected()
+
+    @cached_property
+    def training(self) -> Intake:
+        """The rows to train on: none that asks what a held-out one asks; in skip mode none that is too long."""
+        data, max_length = self.config.data, self.config.train.max_length
+
+        def fits(row: Row) -> None:
+            check_fits(row, self.tokenizer, max_length)
+
+        return take_in(
+            data.train_file,
+            self.formatting_func,
+            data,
+            self.rejected,
+            held_out=find_prompts([self.heldout, self.general]),
+            check=fits if data.on_bad_row == "skip" else None,
+        )
+
+    @cached_property
+    def heldout(self) -> Intake:
+        data = self.config.data
+        return take_in(data.heldout_file, self.formatting_func, data, self.rejected, keep_rows=True)
+
+    @cached_property
+    def general(self) -> Intake:
+        data = self.config.data
+        return take_in(data.general_file, load_formatting_func(None), data, self.rejected)
+
+    @property
     def training_rows(self) -> list[Row]:
-        path = self.config.data.train_file
-        return format_rows(read_jsonl(path), self.formatting_func, path)
+        return self.training.shaped
 
-    @cached_property
+    @property
     def tasks(self) -> list[Row]:
-        return read_jsonl(self.config.data.heldout_file)[: self.config.evaluate.limit]
+        return self.heldout.rows[: self.config.evaluate.limit]
 
-    @cached_property
+    @property
     def prompts(self) -> list[list[dict[str, str]]]:
-        return prompts_of(self.tasks, self.formatting_func, self.config.data.heldout_file)
+        return [row["prompt"] for row in self.heldout.shaped[: self.config.evaluate.limit]]
 
-    @cached_property
+    @property
     def general_rows(self) -> list[Row]:
-        path = self.config.data.general_file
-        rows = read_jsonl(path)[: self.config.evaluate.limit]
-        return format_rows(rows, load_formatting_func(None), path)
+        return self.general.shaped[: self.config.evaluate.limit]
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -125,12 +155,12 @@ def start_run(job: Job, *, resume: bool, overwrite: bool) -> None:
         HardwareError: This machine cannot isolate the code that `evaluate` will run: told now, not after training.
     """
     require_layers(job.config.evaluate.execute)
-    tokenize_rows(job.training_rows, job.tokenizer, job.config.train.max_length)
-    _ = job.prompts, job.general_rows
+    tokenize_rows(job.training_rows, job.tokenizer, job.config.train.max_length, job.training.places)
     job.run.create(keep=resume or overwrite)
     if overwrite:
         job.run.clear()
-    update_record(job.run, **describe_run(job.config, job.source))
+    save_rejected(job.rejected, job.run.rejected)
+    update_record(job.run, **describe_run(job.config, job.source), rejected_rows=job.rejected.count)
 
 
 def continue_run(job: Job) -> None:
@@ -144,7 +174,7 @@ def answer_one(job: Job, prompt: str, *, with_adapter: bool) -> str:
     """The answer to one prompt, of the adapter in the run directory or of the base."""
     model = load_base(job.config, job.source)
     if with_adapter:
-        model = load_adapter(model, job.run.adapter)
+        model = load_adapter(model, job.run.adapter, hub_id(job.config.model))
     messages = [[{"role": "user", "content": prompt}]]
     dtype = working_dtype(job.config)
     return generate_answers(model, job.tokenizer, messages, job.config.generate, "answer", dtype)[0]["answer"]
@@ -180,7 +210,7 @@ def generate_stage(job: Job, which: str) -> None:
     with job.timed(f"generate_{which}"):
         model = load_base(job.config, job.source)
         if which == "finetuned":
-            model = load_adapter(model, job.run.adapter)
+            model = load_adapter(model, job.run.adapter, hub_id(job.config.model))
         answer_and_probe(job, model, which)
 
 
@@ -214,7 +244,7 @@ def merge_stage(job: Job, *, save: bool) -> None:
         if save:
             save_merged(merged, job.tokenizer, job.run.merged_model)
         answer_and_probe(job, merged, "merged")
-        adapter = load_adapter(load_base(job.config, job.source), job.run.adapter)
+        adapter = load_adapter(load_base(job.config, job.source), job.run.adapter, hub_id(job.config.model))
         update_record(job.run, agreement={strategy: compare(job, adapter, merged, strategy)})
         if job.config.quantization.load_in_4bit:  # else both strategies are one
             del merged

@@ -58,6 +58,11 @@ class RunDirectory:
         return self.path / "evaluation.json"
 
     @property
+    def rejected(self) -> Path:
+        """The rows that data.on_bad_row=skip has set aside."""
+        return self.path / "rejected.jsonl"
+
+    @property
     def record(self) -> Path:
         return self.path / "run.json"
 
@@ -86,7 +91,7 @@ class RunDirectory:
         """Remove what runs leave here, and nothing else."""
         for folder in [*self.path.glob("checkpoint-*"), self.adapter, self.merged_model]:
             shutil.rmtree(folder, ignore_errors=True)
-        for file in [self.metrics, self.inspection, self.evaluation, self.record, self.report]:
+        for file in [self.metrics, self.inspection, self.evaluation, self.rejected, self.record, self.report]:
             file.unlink(missing_ok=True)
         for which in ("baseline", "finetuned", "merged"):
             self.answers(which).unlink(missing_ok=True)
@@ -175,17 +180,18 @@ def git_commit() -> str | None:
     """The commit of the code in use, with "+changes" where files differ from it; None outside a checkout."""
     here = Path(__file__).parent
     try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
-        status = subprocess.run(
-            ["git", "status", "--porcelain", "--", "src", "configs", "data"],
-            cwd=here.parents[1],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        commit = ask_git(here, "rev-parse", "HEAD")
+        changes = ask_git(here.parents[1], "status", "--porcelain", "--", "src", "configs", "data")
     except (OSError, subprocess.CalledProcessError):
         return None
-    return commit.stdout.strip() + ("+changes" if status.stdout.strip() else "")
+    return commit + ("+changes" if changes else "")
+
+
+def ask_git(folder: Path, *arguments: str) -> str:
+    """What git prints. It gets no more of the environment than it needs: there may be tokens in it."""
+    needed = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    done = subprocess.run(["git", *arguments], cwd=folder, env=needed, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 def describe_hardware() -> dict[str, Any]:
