@@ -9,6 +9,7 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from qloratory.checkpoint import judged
 from qloratory.config import Config
 from qloratory.data import FormattingFunc, Row, format_rows, load_formatting_func, prompts_of, read_jsonl
 from qloratory.evaluate import general_loss, score_answers
@@ -29,7 +30,9 @@ from qloratory.model import (
 )
 from qloratory.plan import held_mib, peak_mib, predict_memory, reset_peak_memory
 from qloratory.report import write_report
+from qloratory.resume import refuse_another_run, resume_facts
 from qloratory.run import (
+    Lock,
     RunDirectory,
     describe_run,
     peak_memory_mib,
@@ -69,6 +72,17 @@ class Job:
         return format_rows(read_jsonl(path), self.formatting_func, path)
 
     @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What must be the same when the run is resumed."""
+        dataset = tokenize_rows(self.training_rows, self.tokenizer, self.config.train.max_length)
+        return resume_facts(self.config, self.source, dataset)
+
+    @cached_property
+    def lock(self) -> Lock:
+        """On the run directory; taken by what writes there."""
+        return Lock()
+
+    @cached_property
     def tasks(self) -> list[Row]:
         return read_jsonl(self.config.data.heldout_file)[: self.config.evaluate.limit]
 
@@ -99,37 +113,49 @@ def make_job(config: Config, formatting_func: FormattingFunc | None = None) -> J
     return Job(config, formatting_func or load_formatting_func(config.data.formatting_func))
 
 
-def run_pipeline(job: Job, *, resume: bool = False, overwrite: bool = False) -> None:
+def run_pipeline(job: Job, *, resume: bool = False, overwrite: bool = False, force: bool = False) -> None:
     """Everything: baseline, training, fine-tuned answers, merging, scores, report.
 
     Args:
         job: From `make_job`.
         resume: Go on where an earlier run of the same recipe stopped; answers that are there are kept.
         overwrite: Replace an earlier run.
+        force: Resume also what was another recipe, data, model or version.
     """
-    start_run(job, resume=resume, overwrite=overwrite)
+    start_run(job, resume=resume, overwrite=overwrite, force=force)
     if not (resume and job.run.answers("baseline").exists()):
         generate_stage(job, "baseline")
-    train_stage(job, resume=resume)
+    train_stage(job, resume=resume, force=force)
     generate_stage(job, "finetuned")
     merge_stage(job, save=job.config.merge.save)
     evaluate_stage(job)
     report_stage(job)
 
 
-def start_run(job: Job, *, resume: bool, overwrite: bool) -> None:
-    """Read and check all inputs, then make the run directory and begin run.json. Nothing is written before that."""
+def start_run(job: Job, *, resume: bool, overwrite: bool, force: bool = False) -> None:
+    """Read and check all inputs, then make the run directory and begin run.json. Nothing is written before that.
+
+    Raises:
+        OutputError: The directory holds a run already, or is in use.
+        ResumeError: The run to be resumed is another one.
+    """
     tokenize_rows(job.training_rows, job.tokenizer, job.config.train.max_length)
     _ = job.prompts, job.general_rows
     job.run.create(keep=resume or overwrite)
+    job.lock.take(job.run.path)
     if overwrite:
         job.run.clear()
+    job.run.remove_leftovers()
+    if resume and not force:
+        for checkpoint in [path for path, problem in judged(job.run.path) if problem is None][:1]:
+            refuse_another_run(checkpoint, job.identity)  # before run.json is changed
     update_record(job.run, **describe_run(job.config, job.source))
 
 
 def continue_run(job: Job) -> None:
     """Begin run.json where `generate` is the first command in a directory; else leave it as it is."""
     job.run.create(keep=True)
+    job.lock.take(job.run.path)
     if not job.run.record.exists():
         update_record(job.run, **describe_run(job.config, job.source))
 
@@ -144,7 +170,7 @@ def answer_one(job: Job, prompt: str, *, with_adapter: bool) -> str:
     return generate_answers(model, job.tokenizer, messages, job.config.generate, "answer", dtype)[0]["answer"]
 
 
-def train_stage(job: Job, *, resume: bool) -> None:
+def train_stage(job: Job, *, resume: bool, force: bool = False) -> None:
     """Train, and write beside the facts what was predicted of memory and what was measured."""
     with job.timed("train"):
         device = pick_device(job.config.model.device)
@@ -155,9 +181,14 @@ def train_stage(job: Job, *, resume: bool) -> None:
         print(f"Memory in training: about {predicted['peak']:,.0f} MiB predicted, {process:,.0f} of them held already")
         base = load_base(job.config, job.source)
         model = attach_adapter(base, job.config.lora, job.config.train.seed)
-        facts = train_adapter(job.config, model, job.tokenizer, job.training_rows, resume=resume)
-        measured = facts.pop("parts_mib") | {"process": process, "peak": peak_mib(device)}
-    update_record(job.run, training=facts, memory={"predicted_mib": predicted, "measured_mib": measured})
+        facts = train_adapter(
+            job.config, model, job.tokenizer, job.training_rows, resume=resume, force=force, identity=job.identity
+        )
+        parts = facts.pop("parts_mib")
+        memory: dict[str, Any] = {"predicted_mib": predicted}
+        if parts is not None:
+            memory["measured_mib"] = parts | {"process": process, "peak": peak_mib(device)}
+    update_record(job.run, training=facts, memory=memory)
 
 
 def predict_job_memory(job: Job) -> dict[str, float]:
