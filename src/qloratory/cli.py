@@ -35,8 +35,8 @@ DISK_ERRORS = {
     errno.EIO: "the disk does not answer as it should",
 }
 STOPPED = """Ctrl-C and SIGTERM: in training, a checkpoint is written at the end of the step in progress, and the
-program ends; the message says within how many seconds. In any other phase it ends at once. The second time it ends at once,
-always. Nothing that was complete is lost: go on with --resume."""
+program ends; the message says within how many seconds. In any other phase it ends at once. The second time it ends
+at once, always. Nothing that was complete is lost: go on with --resume."""
 OUT_OF_MEMORY = (
     "the memory does not suffice: set train.gradient_checkpointing=true or quantization.keep_dequantized=false, halve "
     "train.per_device_train_batch_size and double train.gradient_accumulation_steps, or lower generate.batch_size and "
