@@ -127,7 +127,7 @@ def test_other_data_model_and_versions_are_refused(
     weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     assert main(["train", trained, "--resume", f"model.name_or_path={tmp_path / 'model'}"]) == 9
     assert "  model " in capsys.readouterr().err
-    monkeypatch.setattr("qloratory.resume.importlib.metadata.version", lambda name: "0.0.1")
+    monkeypatch.setattr("qloratory.resume.importlib.metadata.version", lambda _: "0.0.1")
     assert main(["train", trained, "--resume"]) == 9
     printed = capsys.readouterr().err
     assert all(f"  {name} " in printed for name in ("torch", "transformers", "trl", "peft", "bitsandbytes"))
