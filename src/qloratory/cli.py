@@ -213,7 +213,7 @@ def lacks_memory(error: BaseException) -> bool:
     seen: BaseException | None = error
     while seen is not None:
         names = {kind.__name__ for kind in type(seen).__mro__}
-        if names & {"OutOfMemoryError", "MemoryError"} or "not enough memory: you tried to allocate" in str(seen):
+        if names & {"OutOfMemoryError", "MemoryError"} or "memory: you tried to allocate" in str(seen):
             return True
         seen = seen.__cause__ or seen.__context__
     return False

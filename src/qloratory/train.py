@@ -129,8 +129,11 @@ def train_from(trainer: "QloraTrainer", checkpoint: Path | None, run: RunDirecto
     """
     history = read_checkpoint(checkpoint).json(TRAINER)["log_history"] if checkpoint else []
     trainer.add_callback(MetricsFile(run.metrics, history))
-    with stop_at_step_end(trainer.promise) as trainer.stop:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    try:
+        with stop_at_step_end(trainer.promise) as trainer.stop:
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    finally:
+        trainer.progress.close()
     if trainer.stop.number is not None:
         step = trainer.state.global_step
         where = f"after step {step} of {trainer.state.max_steps}, with checkpoint-{step}"
@@ -152,7 +155,8 @@ class QloraTrainer(SFTTrainer):
         # The stock callback prints a dict a logging step into the progress bar, and in a notebook it is another one
         # that draws a table.
         self.remove_callback(DEFAULT_PROGRESS_CALLBACK)
-        self.add_callback(LossProgress())
+        self.progress = LossProgress()
+        self.add_callback(self.progress)
         self.add_callback(StepEnd(self))
         self.identity: dict[str, Any] = {}
         self.stop = StopRequest()
@@ -410,6 +414,12 @@ class LossProgress(ProgressCallback):
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
         if self.training_bar is not None and logs and "loss" in logs:
             self.training_bar.set_postfix(loss=f"{logs['loss']:.3f}", refresh=False)
+
+    def close(self) -> None:
+        """End the bar's line where an error has ended the training: what is said of it begins on a line of its own."""
+        if self.training_bar is not None:
+            self.training_bar.close()
+            self.training_bar = None
 
 
 def inspect_batches(trainer: QloraTrainer, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
