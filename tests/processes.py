@@ -85,7 +85,7 @@ def run_child(
             os.kill(os.getpid(), signal.SIGKILL)
         between(self, args, state, control, **kwargs)
 
-    train.QloraTrainer.training_step = training_step  # type: ignore[method-assign]
+    train.QloraTrainer.training_step = training_step  # type: ignore[assignment]
     train.StepEnd.on_step_end = on_step_end  # type: ignore[method-assign]
     os._exit(cli.main(arguments))
 

@@ -153,7 +153,7 @@ def test_rotation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_save_needs_its_space_before_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_checkpoint(tmp_path, 1, CONTENT, {}, keep=2)
-    monkeypatch.setattr("shutil.disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 10_000))  # type: ignore[attr-defined]
+    monkeypatch.setattr("shutil.disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 10_000))
     with pytest.raises(OutputError, match="0.0 MiB free and a checkpoint needs .* go on with --resume"):
         write_checkpoint(tmp_path, 2, CONTENT, {}, keep=2)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-1"]

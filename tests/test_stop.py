@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from conftest import read_rows, tiny_settings
+from conftest import read_rows, tiny_settings, write_recipe
 from processes import finish, outcome, prepare, start
 from qloratory.checkpoint import damage, newest_good_checkpoint
 from qloratory.run import Lock
@@ -182,10 +182,8 @@ def test_a_disk_that_fills_up_on_a_real_tmpfs(tiny_qwen: Path, tmp_path: Path) -
     settings = tiny_settings(tiny_qwen, tmp_path)
     small = tmp_path / "small"
     small.mkdir()
-    settings["train"] |= {"output_dir": str(small / "run"), "max_steps": 400, "save_steps": 2}
+    settings["train"] |= {"output_dir": str(small / "run"), "max_steps": 120, "save_steps": 2}
     (tmp_path / "a").mkdir()
-    from conftest import write_recipe
-
     recipe = write_recipe(tmp_path / "a", settings)
     train = f"{sys.executable} -m qloratory.cli train {recipe}"
     script = f"""
@@ -211,4 +209,4 @@ cp -r {small}/run {tmp_path}/kept
     assert "Traceback" not in done.stderr
     assert "code 0" in done.stdout, done.stderr
     assert "Resuming from" in done.stdout
-    assert damage(tmp_path / "kept" / "checkpoint-400") is None
+    assert damage(tmp_path / "kept" / "checkpoint-120") is None

@@ -411,6 +411,8 @@ class MetricsFile(TrainerCallback):
 class LossProgress(ProgressCallback):
     """The progress bar with the latest loss at its end."""
 
+    training_bar: Any
+
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
         if self.training_bar is not None and logs and "loss" in logs:
             self.training_bar.set_postfix(loss=f"{logs['loss']:.3f}", refresh=False)
