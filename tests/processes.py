@@ -6,6 +6,7 @@ They are forked from a server that has imported everything and computed nothing,
 import multiprocessing
 import os
 import signal
+import subprocess
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,25 @@ def start(arguments: list[str], log: Path, **faults: Any) -> BaseProcess:
     process = CONTEXT.Process(target=run_child, args=(arguments, str(log)), kwargs=faults)
     process.start()
     return process
+
+
+class Forked:
+    """A forked run in the form of a Popen."""
+
+    def __init__(self, arguments: list[str], log: Path) -> None:
+        self.process = start(arguments, log)
+
+    def poll(self) -> int | None:
+        return self.process.exitcode
+
+    def wait(self, limit: float | None = None) -> int:
+        self.process.join(limit)
+        if self.process.exitcode is None:
+            raise subprocess.TimeoutExpired("qloratory", limit or 0)
+        return self.process.exitcode
+
+    def kill(self) -> None:
+        self.process.kill()
 
 
 def finish(arguments: list[str], log: Path, **faults: Any) -> int:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from soak import soak
 
 from conftest import read_rows, tiny_settings, write_recipe, write_rows
-from processes import finish, outcome, prepare
+from processes import Forked, finish, outcome, prepare
 from qloratory.cli import main
 from qloratory.config import Config
 from qloratory.resume import FREE, ROUNDING
@@ -177,3 +178,14 @@ def test_verify_resume_says_why_it_cannot(tiny_qwen: Path, tmp_path: Path, capsy
     recipe = str(write_recipe(tmp_path, tiny_settings(tiny_qwen, tmp_path)))
     assert main(["train", recipe, "--verify-resume", "train.max_length=50"]) == 9
     assert "rows are longer than train.max_length=50" in capsys.readouterr().err
+
+
+@pytest.mark.promise("Killed at random moments, while loading, stepping or saving, it ends with the same bytes.")
+def test_a_short_soak(tiny_qwen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make soak` is the long form, on the embedded model."""
+    monkeypatch.setattr("soak.start", Forked)
+    recipe = write_recipe(tmp_path, settings_of(tiny_qwen, tmp_path, {"max_steps": 12, "save_steps": 1}))
+    record = soak(recipe, [], kills=3, seed=0)
+    assert record["kills"] == 3
+    assert record["ends"] >= 1
+    assert record["equal"]
