@@ -1,5 +1,5 @@
 # One vocabulary for people, hooks and CI. `make run` and `make test` do their own set-up.
-.PHONY: help setup setup-dev run notebook tutorial browser bench test fuzz lint typecheck format check data clean
+.PHONY: help setup setup-dev run notebook tutorial browser bench test fuzz soak lint typecheck format check data clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -57,6 +57,10 @@ test: setup-dev  ## all tests
 fuzz: setup-dev  ## the data reader against inputs that coverage guides to; SECONDS=120
 	$(PIP) -r requirements-fuzz.txt
 	$(BIN)/python tests/fuzz.py $(or $(SECONDS),120) docs/results/fuzz.json
+
+soak: setup  ## kill a training at 50 random moments, resume it, compare; ARGS="--kills 3" decides (an hour or more)
+	$(BIN)/python bench/soak.py --record docs/results/soak.json $(ARGS) -- \
+		train.max_steps=12 train.save_steps=1 train.per_device_train_batch_size=4 lora.lora_dropout=0.05
 
 lint: setup-dev  ## ruff, the spelling, and the data as its sources give it
 	$(BIN)/ruff check .

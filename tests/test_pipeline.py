@@ -11,9 +11,8 @@ from qloratory import choose
 from qloratory.cli import main
 
 CHECKPOINT = {
-    "README.md", "adapter_config.json", "adapter_model.safetensors", "chat_template.jinja", "optimizer.pt",
-    "rng_state.pth", "scheduler.pt", "tokenizer.json", "tokenizer_config.json", "trainer_state.json",
-    "training_args.bin",
+    "adapter_config.json", "adapter_model.safetensors", "manifest.json", "optimizer.safetensors", "rng_state.json",
+    "state.json", "trainer_state.json",
 }  # fmt: skip
 ADAPTER = {
     "README.md", "adapter_config.json", "adapter_model.safetensors", "chat_template.jinja", "tokenizer.json",

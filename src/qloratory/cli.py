@@ -8,11 +8,13 @@ import sys
 import traceback
 import warnings
 from pathlib import Path
-from typing import NoReturn
+from types import ModuleType
+from typing import Any, NoReturn
 
 from qloratory import __version__
 from qloratory.config import describe_settings, load_config, suggestion
-from qloratory.errors import EXIT_CODES, INTERRUPTED_EXIT_CODE, ConfigError, OutputError, QloratoryError
+from qloratory.errors import EXIT_CODES, ConfigError, HardwareError, OutputError, QloratoryError
+from qloratory.stop import Stopped, stop_at_once
 
 COMMANDS = {
     "run": "the whole pipeline: baseline, training, fine-tuned and merged answers, scores, report",
@@ -30,20 +32,32 @@ DISK_ERRORS = {
     errno.EACCES: "permission was denied",
     errno.EPERM: "permission was denied",
     errno.ENOTDIR: "a part of the path is a file",
+    errno.EIO: "the disk does not answer as it should",
 }
+STOPPED = """Ctrl-C and SIGTERM: in training, a checkpoint is written at the end of the step in progress, and the
+program ends; the message says within how many seconds. In any other phase it ends at once. The second time it ends
+at once, always. Nothing that was complete is lost: go on with --resume."""
+OUT_OF_MEMORY = (
+    "the memory does not suffice: set train.gradient_checkpointing=true or quantization.keep_dequantized=false, halve "
+    "train.per_device_train_batch_size and double train.gradient_accumulation_steps, or lower generate.batch_size and "
+    "evaluate.batch_size; then go on with --resume"
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. Returns the exit code; a problem that the user can act on is one sentence on stderr."""
     try:
-        options = parse(arguments)
-        quiet_libraries()
-        execute(options)
+        with stop_at_once():
+            options = parse(arguments)
+            quiet_libraries()
+            execute(options)
     except QloratoryError as error:
         return fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        return fail("interrupted; go on with --resume", INTERRUPTED_EXIT_CODE)
+    except Stopped as stopped:
+        return fail(str(stopped), stopped.exit_code)
     except Exception as error:
+        if lacks_memory(error):
+            return fail(OUT_OF_MEMORY, HardwareError.exit_code)
         reason = disk_problem(error)
         if reason is None:
             traceback.print_exc()
@@ -67,12 +81,25 @@ def execute(options: argparse.Namespace) -> None:
 
     disable_progress_bar()
     job = pipeline.make_job(config)
+    try:
+        run_command(pipeline, job, options)
+    finally:
+        job.lock.release()
+
+
+def run_command(pipeline: ModuleType, job: Any, options: argparse.Namespace) -> None:
+    if options.command in ("evaluate", "merge", "report") and job.run.path.is_dir():
+        job.lock.take(job.run.path)
     match options.command:
         case "run":
-            pipeline.run_pipeline(job, resume=options.resume, overwrite=options.overwrite)
+            pipeline.run_pipeline(job, resume=options.resume, overwrite=options.overwrite, force=options.force)
+        case "train" if options.verify_resume:
+            from qloratory.proof import verify_resume
+
+            verify_resume(job.config)
         case "train":
-            pipeline.start_run(job, resume=options.resume, overwrite=options.overwrite)
-            pipeline.train_stage(job, resume=options.resume)
+            pipeline.start_run(job, resume=options.resume, overwrite=options.overwrite, force=options.force)
+            pipeline.train_stage(job, resume=options.resume, force=options.force)
         case "generate" if options.prompt:
             print(pipeline.answer_one(job, options.prompt, with_adapter=not options.baseline))
         case "generate":
@@ -110,9 +137,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     options, rest = build_parser().parse_known_args(arguments)
     unknown = [argument for argument in rest if argument.startswith("-")]
     if unknown:
-        known = ["--resume", "--overwrite", "--prompt", "--baseline", "--help"]
+        known = ["--resume", "--force", "--overwrite", "--verify-resume", "--prompt", "--baseline", "--help"]
         raise ConfigError(f"there is no option {unknown[0]!r} here{suggestion(unknown[0], known)}")
     options.overrides += rest  # argparse leaves the overrides that stand behind an option
+    if getattr(options, "force", False) and not options.resume:
+        raise ConfigError("--force goes with --resume; to replace a run, use --overwrite")
     return options
 
 
@@ -131,7 +160,7 @@ def build_parser() -> Parser:
             name,
             help=meaning,
             description=meaning[0].upper() + meaning[1:] + ".",
-            epilog=f"settings, with their defaults:\n{describe_settings()}\n\n{exit_code_help()}",
+            epilog=f"settings, with their defaults:\n{describe_settings()}\n\n{STOPPED}\n\n{exit_code_help()}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
@@ -143,6 +172,16 @@ def build_parser() -> Parser:
             existing = command.add_mutually_exclusive_group()
             existing.add_argument("--resume", action="store_true", help="go on from the newest good checkpoint")
             existing.add_argument("--overwrite", action="store_true", help="replace the run that is there")
+            command.add_argument(
+                "--force", action="store_true",
+                help="with --resume: go on even if settings that matter, data, model or versions are others",
+            )  # fmt: skip
+        if name == "train":
+            existing.add_argument(
+                "--verify-resume", action="store_true",
+                help="train nothing, but prove in a few steps that this recipe, killed and resumed, ends with the same "
+                "bytes and losses; exit code 9 if not",
+            )  # fmt: skip
         if name == "generate":
             command.add_argument("--prompt", help="answer this instead of the held-out prompts, and print the answer")
             command.add_argument("--baseline", action="store_true", help="the base alone, without the adapter")
@@ -167,6 +206,17 @@ def disk_problem(error: BaseException) -> str | None:
             return "a checkpoint could not be written, most likely since the disk is full"
         seen = seen.__cause__ or seen.__context__
     return None
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether a GPU's or the machine's memory is used up, told by the type or, for torch on a CPU, by the text."""
+    seen: BaseException | None = error
+    while seen is not None:
+        names = {kind.__name__ for kind in type(seen).__mro__}
+        if names & {"OutOfMemoryError", "MemoryError"} or "memory: you tried to allocate" in str(seen):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
 
 
 def quiet_libraries() -> None:

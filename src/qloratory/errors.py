@@ -38,13 +38,35 @@ class LabelError(QloratoryError):
     meaning = "the guard refused to train: the labels are not what was asked for"
 
 
+class TrainingError(QloratoryError):
+    exit_code = 8
+    meaning = "training went wrong: the loss or a gradient is not a number any more"
+
+
+class ResumeError(QloratoryError):
+    exit_code = 9
+    meaning = "resuming would not be the same run, or --verify-resume found that it is not"
+
+
 INTERRUPTED_EXIT_CODE = 130
+TERMINATED_EXIT_CODE = 143
 
 EXIT_CODES: dict[int, str] = {
     0: "all went well",
     **{
         error.exit_code: error.meaning
-        for error in (QloratoryError, ConfigError, DataError, ModelError, HardwareError, OutputError, LabelError)
+        for error in (
+            QloratoryError,
+            ConfigError,
+            DataError,
+            ModelError,
+            HardwareError,
+            OutputError,
+            LabelError,
+            TrainingError,
+            ResumeError,
+        )
     },
-    INTERRUPTED_EXIT_CODE: "interrupted by the user (Ctrl-C)",
+    INTERRUPTED_EXIT_CODE: "stopped by Ctrl-C (SIGINT); in training after a checkpoint at the step's end",
+    TERMINATED_EXIT_CODE: "stopped by SIGTERM, in the same way",
 }

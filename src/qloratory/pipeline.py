@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
+from qloratory.checkpoint import judged
 from qloratory.config import Config
 from qloratory.data import FormattingFunc, Row, load_formatting_func, read_jsonl
 from qloratory.evaluate import general_loss, score_answers
@@ -31,7 +33,9 @@ from qloratory.model import (
 )
 from qloratory.plan import held_mib, peak_mib, predict_memory, reset_peak_memory
 from qloratory.report import write_report
+from qloratory.resume import refuse_another_run, resume_facts
 from qloratory.run import (
+    Lock,
     RunDirectory,
     describe_run,
     peak_memory_mib,
@@ -101,6 +105,21 @@ class Job:
     def training_rows(self) -> list[Row]:
         return self.training.shaped
 
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The training rows, tokenized and labelled."""
+        return tokenize_rows(self.training_rows, self.tokenizer, self.config.train.max_length, self.training.places)
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What must be the same when the run is resumed."""
+        return resume_facts(self.config, self.source, self.dataset)
+
+    @cached_property
+    def lock(self) -> Lock:
+        """On the run directory; taken by what writes there."""
+        return Lock()
+
     @property
     def tasks(self) -> list[Row]:
         return self.heldout.rows[: self.config.evaluate.limit]
@@ -130,35 +149,43 @@ def make_job(config: Config, formatting_func: FormattingFunc | None = None) -> J
     return Job(config, formatting_func or load_formatting_func(config.data.formatting_func))
 
 
-def run_pipeline(job: Job, *, resume: bool = False, overwrite: bool = False) -> None:
+def run_pipeline(job: Job, *, resume: bool = False, overwrite: bool = False, force: bool = False) -> None:
     """Everything: baseline, training, fine-tuned answers, merging, scores, report.
 
     Args:
         job: From `make_job`.
         resume: Go on where an earlier run of the same recipe stopped; answers that are there are kept.
         overwrite: Replace an earlier run.
+        force: Resume also what was another recipe, data, model or version.
     """
-    start_run(job, resume=resume, overwrite=overwrite)
+    start_run(job, resume=resume, overwrite=overwrite, force=force)
     if not (resume and job.run.answers("baseline").exists()):
         generate_stage(job, "baseline")
-    train_stage(job, resume=resume)
+    train_stage(job, resume=resume, force=force)
     generate_stage(job, "finetuned")
     merge_stage(job, save=job.config.merge.save)
     evaluate_stage(job)
     report_stage(job)
 
 
-def start_run(job: Job, *, resume: bool, overwrite: bool) -> None:
+def start_run(job: Job, *, resume: bool, overwrite: bool, force: bool = False) -> None:
     """Read and check all inputs, then make the run directory and begin run.json. Nothing is written before that.
 
     Raises:
         HardwareError: This machine cannot isolate the code that `evaluate` will run: told now, not after training.
+        OutputError: The directory holds a run already, or is in use.
+        ResumeError: The run to be resumed is another one.
     """
     require_layers(job.config.evaluate.execute)
-    tokenize_rows(job.training_rows, job.tokenizer, job.config.train.max_length, job.training.places)
+    _ = job.dataset, job.prompts, job.general_rows
     job.run.create(keep=resume or overwrite)
+    job.lock.take(job.run.path)
     if overwrite:
         job.run.clear()
+    job.run.remove_leftovers()
+    if resume and not force:
+        for checkpoint in [path for path, problem in judged(job.run.path) if problem is None][:1]:
+            refuse_another_run(checkpoint, job.identity)  # before run.json is changed
     save_rejected(job.rejected, job.run.rejected)
     update_record(job.run, **describe_run(job.config, job.source), rejected_rows=job.rejected.count)
 
@@ -166,6 +193,7 @@ def start_run(job: Job, *, resume: bool, overwrite: bool) -> None:
 def continue_run(job: Job) -> None:
     """Begin run.json where `generate` is the first command in a directory; else leave it as it is."""
     job.run.create(keep=True)
+    job.lock.take(job.run.path)
     if not job.run.record.exists():
         update_record(job.run, **describe_run(job.config, job.source))
 
@@ -180,7 +208,7 @@ def answer_one(job: Job, prompt: str, *, with_adapter: bool) -> str:
     return generate_answers(model, job.tokenizer, messages, job.config.generate, "answer", dtype)[0]["answer"]
 
 
-def train_stage(job: Job, *, resume: bool) -> None:
+def train_stage(job: Job, *, resume: bool, force: bool = False) -> None:
     """Train, and write beside the facts what was predicted of memory and what was measured."""
     with job.timed("train"):
         device = pick_device(job.config.model.device)
@@ -191,16 +219,20 @@ def train_stage(job: Job, *, resume: bool) -> None:
         print(f"Memory in training: about {predicted['peak']:,.0f} MiB predicted, {process:,.0f} of them held already")
         base = load_base(job.config, job.source)
         model = attach_adapter(base, job.config.lora, job.config.train.seed)
-        facts = train_adapter(job.config, model, job.tokenizer, job.training_rows, resume=resume)
-        measured = facts.pop("parts_mib") | {"process": process, "peak": peak_mib(device)}
-    update_record(job.run, training=facts, memory={"predicted_mib": predicted, "measured_mib": measured})
+        facts = train_adapter(
+            job.config, model, job.tokenizer, job.training_rows, resume=resume, force=force, identity=job.identity
+        )
+        parts = facts.pop("parts_mib")
+        memory: dict[str, Any] = {"predicted_mib": predicted}
+        if parts is not None:
+            memory["measured_mib"] = parts | {"process": process, "peak": peak_mib(device)}
+    update_record(job.run, training=facts, memory=memory)
 
 
 def predict_job_memory(job: Job) -> dict[str, float]:
     """`predict_memory` for the largest batch that this data can give: the longest rows in one."""
     section = job.config.train
-    dataset = tokenize_rows(job.training_rows, job.tokenizer, section.max_length)
-    longest = sorted(dataset, key=lambda row: len(row["input_ids"]))[-section.per_device_train_batch_size :]
+    longest = sorted(job.dataset, key=lambda row: len(row["input_ids"]))[-section.per_device_train_batch_size :]
     supervised = sum(label != IGNORED for row in longest for label in row["labels"])
     return predict_memory(job.config, job.source, len(longest), len(longest[-1]["input_ids"]), supervised)
 

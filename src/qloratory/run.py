@@ -1,5 +1,7 @@
 """The run directory: where things are in it, how they are written, and what run.json says."""
 
+import errno
+import fcntl
 import hashlib
 import importlib.metadata
 import json
@@ -12,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +98,50 @@ class RunDirectory:
             file.unlink(missing_ok=True)
         for which in ("baseline", "finetuned", "merged"):
             self.answers(which).unlink(missing_ok=True)
+        self.remove_leftovers()
+
+    def remove_leftovers(self) -> None:
+        """Remove what a process that was killed was just writing: names with a dot, of files that a run leaves."""
+        names = [
+            *self.path.glob(f".{self.adapter_name}-*"),
+            *self.path.glob(".*.json*-*"),
+            *self.path.glob(".*.html-*"),
+        ]
+        for path in names:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+class Lock:
+    """One process at a time in a run directory. The kernel holds the lock, and frees it when the process ends."""
+
+    descriptor: int | None = None
+
+    def take(self, directory: Path) -> None:
+        """Take it, or keep it. The directory itself is locked, so that no file is left behind.
+
+        Raises:
+            OutputError: Another process has it.
+        """
+        if self.descriptor is not None:
+            return
+        self.descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno == errno.EWOULDBLOCK:
+                self.release()
+                raise OutputError(
+                    f"{directory} is in use by another run; wait for its end, or choose another train.output_dir"
+                ) from None
+            print(f"{directory} cannot be locked ({error.strerror}): see to it that no second run uses it")
+
+    def release(self) -> None:
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -104,6 +151,8 @@ def write_atomically(path: Path, text: str) -> None:
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
+            file.flush()
+            os.fsync(file.fileno())  # else a rename can reach the disk before what it names
         Path(name).chmod(0o644)
         Path(name).replace(path)
     except BaseException:
@@ -215,6 +264,13 @@ def cpu_name() -> str:
 
 
 def sha256(path: Path) -> str:
+    about = path.stat()
+    return sha256_of_version(path, (about.st_size, about.st_mtime_ns))
+
+
+@lru_cache
+def sha256_of_version(path: Path, _version: tuple[int, int]) -> str:
+    """Cached, since a model's gigabytes are asked for more than once: for the record, and for its checkpoints."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

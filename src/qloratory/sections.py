@@ -231,7 +231,7 @@ def training_rows(record: Row) -> list[list[str]]:
         ["Training speed", f"{number(training['tokens_per_second'], 1)} tokens/s"],
     ]
     if training.get("resumed_from"):
-        rows.append(["Resumed from", f"{training['resumed_from']}; seconds and speed are of the part after it"])
+        rows.append(["Resumed from", f"{training['resumed_from']}; seconds and speed are of all parts together"])
     peaks = {"peak_rss_mib": "Peak memory", "peak_gpu_mib": "Peak GPU memory"}
     found = record.get("peak_memory", {})
     return rows + [[name, f"{number(found[key])} MiB"] for key, name in peaks.items() if key in found]

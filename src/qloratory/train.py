@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,27 @@ from transformers.trainer import DEFAULT_PROGRESS_CALLBACK
 from transformers.trainer_pt_utils import LengthGroupedSampler
 from trl import SFTConfig, SFTTrainer
 
-from qloratory.checkpoint import newest_good_checkpoint
+from qloratory.checkpoint import (
+    STATE,
+    TRAINER,
+    Checkpoint,
+    newest_good_checkpoint,
+    read_checkpoint,
+    remove_leftovers,
+    write_checkpoint,
+    writing,
+)
 from qloratory.config import Config
 from qloratory.data import Row
-from qloratory.errors import OutputError
+from qloratory.errors import OutputError, TrainingError
 from qloratory.fast import make_fast_step, packing_collator, unpack
 from qloratory.labels import IGNORED, count_batch, describe_tokens, guard_labels, tokenize_rows
-from qloratory.model import hub_id, trainable_parameters, working_dtype
+from qloratory.model import hub_id, resolve_source, trainable_parameters, working_dtype
 from qloratory.plan import measured_parts
+from qloratory.resume import refuse_another_run, resume_facts, tell_differences
 from qloratory.run import RunDirectory, write_atomically, write_json
+from qloratory.state import load_adapter_state, load_optimizer_state, load_random_states, state_files
+from qloratory.stop import Stopped, StopRequest, stop_at_step_end
 
 MIB = 2**20
 
@@ -37,6 +50,8 @@ def train_adapter(
     rows: list[Row],
     *,
     resume: bool,
+    force: bool = False,
+    identity: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Train the adapter on the rows' completions and leave it, clean, in the run directory.
 
@@ -46,14 +61,21 @@ def train_adapter(
         tokenizer: The base's.
         rows: Prompt/completion rows from `format_rows`.
         resume: Go on from the newest good checkpoint, if there is one.
+        force: Do so even if it is of a run with other settings, data, model or versions.
+        identity: From `resume_facts`, if the caller has it.
 
     Returns:
-        Facts for run.json: rows, tokens, supervised tokens, trainable parameters, steps, seconds, tokens a second,
-        and MiB of the parts of memory that can be counted.
+        Facts for run.json: rows, tokens, supervised tokens, trainable parameters, steps, seconds (of all parts of a
+        resumed run), tokens a second, and MiB of the parts of memory that can be counted, or None if a checkpoint
+        of the last step left nothing to train.
 
     Raises:
         LabelError: The guard found loss where none should be, or none where it should.
-        OutputError: The disk has no room for the checkpoints.
+        ModelError: The checkpoint does not fit the model.
+        OutputError: The disk has no room for the checkpoints, or is full or closed.
+        ResumeError: The checkpoint is of another run.
+        Stopped: A signal came; there is a checkpoint of the step in which it did.
+        TrainingError: The loss or a gradient is not a number any more.
     """
     run = RunDirectory.of(config)
     dataset = tokenize_rows(rows, tokenizer, config.train.max_length)
@@ -62,22 +84,60 @@ def train_adapter(
     write_json(run.inspection, inspect_batches(trainer, tokenizer))
     facts = describe_training(trainer, counts)
     print(summary(facts))
+    remove_leftovers(run.path)
     check_space(run.path, trainable_parameters(model), config.train.save_total_limit)
-    checkpoint = newest_good_checkpoint(run.path) if resume else None
-    if resume:
-        print(f"Resuming from {checkpoint}" if checkpoint else "No good checkpoint to resume from: starting anew")
-    trainer.add_callback(MetricsFile(run.metrics, resumed_step=trainer.step_of(checkpoint)))
-    result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    save_adapter(config, model, tokenizer, run.adapter)
-    seconds = result.metrics["train_runtime"]
-    share_done = 1 - trainer.step_of(checkpoint) / max(trainer.state.max_steps, 1)
+    trainer.identity = identity or resume_facts(config, resolve_source(config.model), dataset)
+    checkpoint = find_checkpoint(run.path, trainer.identity, force=force) if resume else None
+    trains = checkpoint is None or trainer.step_of(checkpoint) < facts["planned_steps"]
+    if trains:
+        train_from(trainer, checkpoint, run)
+    elif checkpoint is not None:
+        trainer.take_finished(read_checkpoint(checkpoint))
+    with writing(run.adapter, run.path):
+        save_adapter(config, model, tokenizer, run.adapter)
     return facts | {
         "steps": trainer.state.global_step,
         "resumed_from": checkpoint.name if checkpoint else None,
-        "train_seconds": round(seconds, 1),
-        "tokens_per_second": round(facts["tokens_to_train"] * share_done / seconds, 1),
-        "parts_mib": measured_parts(trainer.model, trainer.optimizer),
+        "train_seconds": round(trainer.seconds(), 1),
+        "tokens_per_second": round(facts["tokens_to_train"] / trainer.seconds(), 1),
+        "parts_mib": measured_parts(trainer.model, trainer.optimizer) if trains else None,
     }
+
+
+def find_checkpoint(output_dir: Path, identity: dict[str, Any], *, force: bool) -> Path | None:
+    """The checkpoint to go on from, of the same run; None, with a line that says so, if there is none.
+
+    Raises:
+        ResumeError: It is of another run, and `force` is false.
+    """
+    checkpoint = newest_good_checkpoint(output_dir)
+    if checkpoint is None:
+        print("No good checkpoint to resume from: starting anew")
+        return None
+    if not force:
+        refuse_another_run(checkpoint, identity)
+    tell_differences(checkpoint, identity)
+    print(f"Resuming from {checkpoint}")
+    return checkpoint
+
+
+def train_from(trainer: "QloraTrainer", checkpoint: Path | None, run: RunDirectory) -> None:
+    """Train to the end, or to the end of the step in which a signal comes.
+
+    Raises:
+        Stopped: A signal came.
+    """
+    history = read_checkpoint(checkpoint).json(TRAINER)["log_history"] if checkpoint else []
+    trainer.add_callback(MetricsFile(run.metrics, history))
+    try:
+        with stop_at_step_end(trainer.promise) as trainer.stop:
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    finally:
+        trainer.progress.close()
+    if trainer.stop.number is not None:
+        step = trainer.state.global_step
+        where = f"after step {step} of {trainer.state.max_steps}, with checkpoint-{step}"
+        raise Stopped(trainer.stop.number, f"{where}; go on with --resume")
 
 
 class QloraTrainer(SFTTrainer):
@@ -98,7 +158,15 @@ class QloraTrainer(SFTTrainer):
         # The stock callback prints a dict a logging step into the progress bar, and in a notebook it is another one
         # that draws a table.
         self.remove_callback(DEFAULT_PROGRESS_CALLBACK)
-        self.add_callback(LossProgress())
+        self.progress = LossProgress()
+        self.add_callback(self.progress)
+        self.add_callback(StepEnd(self))
+        self.identity: dict[str, Any] = {}
+        self.stop = StopRequest()
+        self.resumed: Checkpoint | None = None
+        self.seconds_before, self.began = 0.0, time.perf_counter()
+        self.longest_step, self.longest_save = 0.0, 0.0  # seconds
+        self.finite = torch.ones((), dtype=torch.bool, device=self.args.device)
 
     def batches_in_order(self) -> DataLoader:
         """The training rows as the trainer collates them, in their order, without touching the trainer's state."""
@@ -132,8 +200,11 @@ class QloraTrainer(SFTTrainer):
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
         """Forward and backward of one batch: by the fast step where there is one, else as TRL does it."""
         if self.fast is None:
-            return super().training_step(model, inputs, num_items_in_batch)
-        return self.fast.run(self._prepare_inputs(inputs), num_items_in_batch)
+            loss = super().training_step(model, inputs, num_items_in_batch)
+        else:
+            loss = self.fast.run(self._prepare_inputs(inputs), num_items_in_batch)
+        self.finite &= loss.isfinite()  # on the device; read where waiting for it costs nothing
+        return loss
 
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """As the Trainer's estimate, but the parameters are counted once, not at each step."""
@@ -141,6 +212,80 @@ class QloraTrainer(SFTTrainer):
 
     def _clip_grad_norm(self, model: Any) -> torch.Tensor:
         return super()._clip_grad_norm(model) if self.fast is None else self.fast.clip(self.args.max_grad_norm)
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+        self.finite &= torch.as_tensor(norm, device=self.finite.device).isfinite()
+        return norm
+
+    def check_finite(self) -> None:
+        """Stop before anything is written of a step that went wrong.
+
+        Raises:
+            TrainingError: A loss or a gradient was not a number.
+        """
+        if not self.finite:
+            raise TrainingError(
+                f"at step {self.state.global_step} the loss or a gradient is not a number any more; nothing of that "
+                "was saved. Lower train.learning_rate or look at the data, and start anew, or go on with --resume"
+            )
+
+    def promise(self) -> str:
+        """What a signal is answered."""
+        within = f" within {math.ceil(2 * (self.longest_step + self.longest_save)) + 1} s" if self.longest_step else ""
+        return f"stopping at the end of this step, with a checkpoint,{within}".rstrip(",")
+
+    def seconds(self) -> float:
+        """Of training so far, with the parts before a resume."""
+        return self.seconds_before + time.perf_counter() - self.began
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """In place of the Trainer's: no pickle, and whole or not there (checkpoint.py)."""
+        started = time.perf_counter()
+        self.check_finite()
+        self.store_flos()
+        loop = {
+            "loss_sum": self._tr_loss.item(),
+            "last_logged": self._globalstep_last_logged,
+            "seconds": self.seconds(),
+        }
+        files = state_files(self.model, self.optimizer, self.lr_scheduler, self.state, loop)
+        output_dir, keep = Path(self.args.output_dir), self.args.save_total_limit or 1
+        write_checkpoint(output_dir, self.state.global_step, files, self.identity, keep)
+        self.longest_save = max(self.longest_save, time.perf_counter() - started)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        self.resumed = read_checkpoint(Path(resume_from_checkpoint))
+        load_adapter_state(self.model, self.resumed)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if self.resumed is not None:
+            load_optimizer_state(self.model, self.optimizer, self.lr_scheduler, self.resumed)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        if self.resumed is not None:
+            load_random_states(self.resumed)
+
+    def _load_scaler(self, checkpoint: str | None) -> None:
+        """There is none: it is float16's. The Trainer would unpickle any file of that name."""
+
+    def begin(self) -> None:
+        """When the loop begins: let it remember what it did when the checkpoint was made."""
+        self.began = time.perf_counter()
+        if self.resumed is not None:
+            loop = self.resumed.json(STATE)["loop"]
+            self.seconds_before = loop["seconds"]
+            # The Trainer forgets the losses since the last line of the log, and keeps the checkpoint's save_steps.
+            self._tr_loss = torch.tensor(loop["loss_sum"], device=self.args.device)
+            self._globalstep_last_logged = loop["last_logged"]
+            self.state.compute_steps(self.args, self.state.max_steps)
+
+    def take_finished(self, checkpoint: Checkpoint) -> None:
+        """The adapter of a checkpoint after the last step; the Trainer's own loop would train one step more."""
+        load_adapter_state(self.model, checkpoint)
+        self.state.global_step = checkpoint.step
+        self.seconds_before = checkpoint.json(STATE)["loop"]["seconds"]
+        self.began = time.perf_counter()
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -220,33 +365,64 @@ class SeededLengthSampler(LengthGroupedSampler):
         return super().__iter__()
 
 
-class MetricsFile(TrainerCallback):
-    """Writes a line a logged step to metrics.jsonl; on resume, drops the lines after the checkpoint first."""
+class StepEnd(TrainerCallback):
+    """What is to be done between two steps: look at the numbers, and at the signals."""
 
-    def __init__(self, path: Path, resumed_step: int) -> None:
+    def __init__(self, trainer: QloraTrainer) -> None:
+        self.trainer = trainer
+        self.step_began = 0.0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.trainer.begin()
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.step_began = time.perf_counter()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        trainer = self.trainer
+        trainer.longest_step = max(trainer.longest_step, time.perf_counter() - self.step_began)
+        if args.device.type == "cpu" or control.should_log:  # a GPU is asked only where it is waited for anyway
+            trainer.check_finite()
+        if trainer.stop.number is not None:
+            control.should_save = control.should_training_stop = True
+
+
+class MetricsFile(TrainerCallback):
+    """Writes a line a logged step to metrics.jsonl; a resumed run begins with the lines up to its checkpoint.
+
+    Args:
+        path: The file.
+        history: The Trainer's log up to the checkpoint: that is verified, the file is not.
+    """
+
+    def __init__(self, path: Path, history: list[dict[str, Any]]) -> None:
         self.path = path
-        kept = []
-        if resumed_step and path.exists():
-            whole_lines = [
-                line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")
-            ]
-            kept = [line for line in whole_lines if json.loads(line)["step"] <= resumed_step]
-        write_atomically(path, "".join(kept))
+        write_atomically(path, "".join(self.line(entry["step"], entry) for entry in history if "loss" in entry))
+
+    def line(self, step: int, logs: dict[str, Any]) -> str:
+        names = ("loss", "learning_rate", "grad_norm", "epoch")
+        return json.dumps({"step": step} | {name: logs[name] for name in names if name in logs}) + "\n"
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
         if logs and "loss" in logs:
-            names = ("loss", "learning_rate", "grad_norm", "epoch")
-            line = {"step": state.global_step} | {name: logs[name] for name in names if name in logs}
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+            with writing(self.path, self.path.parent), self.path.open("a", encoding="utf-8") as file:
+                file.write(self.line(state.global_step, logs))
 
 
 class LossProgress(ProgressCallback):
     """The progress bar with the latest loss at its end."""
 
+    training_bar: Any
+
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
         if self.training_bar is not None and logs and "loss" in logs:
             self.training_bar.set_postfix(loss=f"{logs['loss']:.3f}", refresh=False)
+
+    def close(self) -> None:
+        """End the bar's line where an error has ended the training: what is said of it begins on a line of its own."""
+        if self.training_bar is not None:
+            self.training_bar.close()
+            self.training_bar = None
 
 
 def inspect_batches(trainer: QloraTrainer, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
