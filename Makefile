@@ -1,5 +1,5 @@
 # One vocabulary for people, hooks and CI. `make run` and `make test` do their own set-up.
-.PHONY: help setup setup-dev run notebook tutorial browser bench test fuzz soak lint typecheck format check data clean
+.PHONY: help setup setup-dev run notebook tutorial tools bench test fuzz soak lint typecheck format check data docs clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -47,9 +47,11 @@ bench: setup-dev  ## training and generation against TRL on this machine, and th
 	$(BIN)/python bench/speed.py build/bench/speed.jsonl $(ARGS)
 	$(BIN)/python bench/goals.py build/bench/speed.jsonl
 
-browser:  ## Chromium and a font for the tests of the report, from Debian's packages; without them they are skipped
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+tools:  ## Chromium, a font and strace, from Debian's packages, for tests that are skipped without them
+	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null \
 		|| { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -qq --no-install-recommends chromium fonts-dejavu-core; }
+	@command -v strace >/dev/null \
+		|| { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -qq --no-install-recommends strace; }
 
 test: setup-dev  ## all tests
 	$(BIN)/python -m pytest $(ARGS)
@@ -62,11 +64,15 @@ soak: setup  ## kill a training at 50 random moments, resume it, compare; ARGS="
 	$(BIN)/python bench/soak.py --record docs/results/soak.json $(ARGS) -- \
 		train.max_steps=12 train.save_steps=1 train.per_device_train_batch_size=4 lora.lora_dropout=0.05
 
-lint: setup-dev  ## ruff, the spelling, and the data as its sources give it
+docs: setup-dev  ## docs/reliability.md, of the tests that carry a promise
+	$(BIN)/python tests/reliability.py
+
+lint: setup-dev  ## ruff, the spelling, and what is made of sources: the data, docs/reliability.md
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 	$(BIN)/python data/build.py --check
+	$(BIN)/python tests/reliability.py --check
 
 typecheck: setup-dev  ## mypy
 	$(BIN)/mypy

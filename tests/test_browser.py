@@ -19,7 +19,7 @@ WIDTHS = (320, 360, 1280)  # pixels: the narrowest that accessibility rules ask 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 if CHROMIUM is None and not os.environ.get("CI"):  # in CI a missing browser fails the tests instead
-    pytest.skip("no Chromium here: `make browser` installs it", allow_module_level=True)
+    pytest.skip("no Chromium here: `make tools` installs it", allow_module_level=True)
 
 
 @pytest.fixture(scope="module")

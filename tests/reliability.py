@@ -1,0 +1,71 @@
+"""docs/reliability.md, made of the tests that carry the marker `promise`: `python tests/reliability.py [--check]`."""
+
+import io
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "reliability.md"
+TITLES = {
+    "test_resume": "A resumed run is the run that was never stopped",
+    "test_checkpoint": "Checkpoints",
+    "test_stop": "Signals, full disks and other accidents",
+    "test_intake": "Data",
+    "test_data": "Data",
+    "test_labels": "Control tokens in data",
+    "test_generate": "Control tokens in data",
+    "test_fuzz": "Any input",
+    "test_hub": "Models from the Hub",
+    "test_trust": "Model and adapter files",
+    "test_model": "Model and adapter files",
+    "test_secrets": "Secrets",
+    "test_tutorial": "Secrets",
+}
+SANDBOX = "Generated code"
+HEAD = """# What is promised, and the tests that hold it
+
+Each line is a promise that a test proves by doing the thing: a process is killed by a signal, a disk is full, a byte is
+flipped, a file is hostile. The number behind it is how many cases are tried at each `make test`. This page is made of
+the tests, by `python tests/reliability.py`, and a test fails when it is not up to date.
+"""
+
+
+class Collector:
+    """What pytest collects, without running it."""
+
+    def __init__(self) -> None:
+        self.promises: dict[tuple[str, str], int] = {}  # (module, sentence) -> cases
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for item in items:
+            for marker in item.iter_markers("promise"):
+                key = (item.path.stem, marker.args[0])
+                self.promises[key] = self.promises.get(key, 0) + 1
+
+
+def render() -> str:
+    collector = Collector()
+    with redirect_stdout(io.StringIO()):
+        code = pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", str(ROOT / "tests")], plugins=[collector])
+    assert code == 0, "the tests cannot be collected"
+    order = [*dict.fromkeys(TITLES.values()), SANDBOX]
+    sections: dict[str, list[str]] = {title: [] for title in order}
+    for (module, sentence), cases in sorted(collector.promises.items()):
+        line = f"| {sentence} | {cases} | [{module}](../tests/{module}.py) |"
+        sections[TITLES.get(module, SANDBOX)].append(line)
+    tables = [
+        f"## {title}\n\n| promise | cases | test |\n|---|---:|---|\n" + "\n".join(lines)
+        for title, lines in sections.items()
+        if lines
+    ]
+    return "\n\n".join([HEAD.rstrip(), *tables]) + "\n"
+
+
+if __name__ == "__main__":
+    made = render()
+    if "--check" in sys.argv:
+        sys.exit(0 if PAGE.read_text(encoding="utf-8") == made else "docs/reliability.md is not what the tests say")
+    PAGE.write_text(made, encoding="utf-8")
