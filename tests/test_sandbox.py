@@ -373,7 +373,9 @@ def test_a_hundred_at_once_leave_nothing_behind(tmp_path: Path, monkeypatch: pyt
     before = traces()
     with ThreadPoolExecutor(max_workers=100) as pool:
         assert all(pool.map(attempt, range(100)))
-    assert traces() == before
+    *left, descriptors = traces()
+    assert left == list(before[:2])
+    assert descriptors <= before[2]  # fewer, where something of earlier tests was collected meanwhile
     assert processes_of(os.getpid()) == []
 
 

@@ -98,7 +98,9 @@ def run_command(pipeline: ModuleType, job: Any, options: argparse.Namespace) -> 
 
             verify_resume(job.config)
         case "train":
-            pipeline.start_run(job, resume=options.resume, overwrite=options.overwrite, force=options.force)
+            pipeline.start_run(
+                job, resume=options.resume, overwrite=options.overwrite, force=options.force, scored=False
+            )
             pipeline.train_stage(job, resume=options.resume, force=options.force)
         case "generate" if options.prompt:
             print(pipeline.answer_one(job, options.prompt, with_adapter=not options.baseline))

@@ -168,15 +168,17 @@ def run_pipeline(job: Job, *, resume: bool = False, overwrite: bool = False, for
     report_stage(job)
 
 
-def start_run(job: Job, *, resume: bool, overwrite: bool, force: bool = False) -> None:
+def start_run(job: Job, *, resume: bool, overwrite: bool, force: bool = False, scored: bool = True) -> None:
     """Read and check all inputs, then make the run directory and begin run.json. Nothing is written before that.
 
     Raises:
-        HardwareError: This machine cannot isolate the code that `evaluate` will run: told now, not after training.
+        HardwareError: The answers are to be scored, and this machine cannot isolate their code: told now, not after
+            training.
         OutputError: The directory holds a run already, or is in use.
         ResumeError: The run to be resumed is another one.
     """
-    require_layers(job.config.evaluate.execute)
+    if scored:
+        require_layers(job.config.evaluate.execute)
     _ = job.dataset, job.prompts, job.general_rows
     job.run.create(keep=resume or overwrite)
     job.lock.take(job.run.path)

@@ -2,12 +2,14 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+AGAIN_SECONDS = 0.1
 
 
 class Stopped(KeyboardInterrupt):  # not an Exception: no library may catch it
@@ -26,13 +28,33 @@ class StopRequest:
 
 @contextmanager
 def stop_at_once() -> Iterator[None]:
-    """Let both signals raise `Stopped`, wherever the program is."""
+    """Let both signals raise `Stopped`, wherever the program is.
+
+    Python swallows what is raised within a destructor, so it is raised again until it is on its way.
+    """
 
     def handle(number: int) -> None:
+        def again(_number: int, _frame: FrameType | None) -> None:
+            if not isinstance(sys.exception(), Stopped):  # else it is, and things are being put in order
+                raise Stopped(number)
+
+        signal.signal(signal.SIGALRM, again)
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS, AGAIN_SECONDS)
         raise Stopped(number)
 
-    with handler(handle):
-        yield
+    def tell(swallowed: "sys.UnraisableHookArgs") -> None:
+        if not issubclass(swallowed.exc_type, Stopped):
+            before(swallowed)
+
+    before, sys.unraisablehook = sys.unraisablehook, tell
+    try:
+        with handler(handle):
+            yield
+    except Stopped:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        raise
+    finally:
+        sys.unraisablehook = before
 
 
 @contextmanager
