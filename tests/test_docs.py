@@ -1,6 +1,7 @@
 """What the README shows is what was measured, and what is there."""
 
 import json
+import math
 import re
 
 import goals
@@ -32,7 +33,7 @@ def test_the_record_reaches_the_goals() -> None:
     assert scores["finetuned"]["style_full"]["value"] >= 0.85
     assert scores["finetuned"]["tests_passed"]["value"] >= scores["baseline"]["tests_passed"]["value"]
     assert scores["finetuned"]["general_loss"]["value"] <= 1.05 * scores["baseline"]["general_loss"]["value"]
-    assert sum(RECORD["stage_seconds"].values()) < 20 * 60
+    assert sum(RECORD["stage_seconds"].values()) < 8 * 60
     assert RECORD["peak_memory"]["peak_rss_mib"] < 6 * 1024
 
 
@@ -44,9 +45,7 @@ def test_the_gpu_run_agrees_with_the_cpu_run() -> None:
         for name, score in scores.items()
         if not score["ci95"][0] <= gpu["scores"][which][name]["value"] <= score["ci95"][1]
     }
-    # One untrained answer of 63 passes its tests on the CPU and none on the GPU: just below the interval, which
-    # starts at 0.28 %. All other scores, and all after training, lie within.
-    assert outside == {("baseline", "tests_passed"): 0}
+    assert outside == {}
 
 
 def test_the_recipe_explains_its_unquantized_modules_by_the_record() -> None:
@@ -89,7 +88,16 @@ def test_the_tutorials_minutes_are_the_records() -> None:
 
 def test_numbers_in_the_readme_are_measured_or_defined() -> None:
     """Outside code, tables and links, a number is one of those that a test here compares with a record, or a name."""
-    compared = {"18", f"{RECORD['peak_memory']['peak_rss_mib']:,}", "42", "2", *re.findall(r"(\d+) minutes", README)}
+    minutes = math.ceil(sum(RECORD["stage_seconds"].values()) / 60)
+    gpu = json.loads((ROOT / "docs" / "results" / "smollm2-135m-h100.json").read_text(encoding="utf-8"))
+    seconds = f"{gpu['training']['train_seconds']:.0f}"
+    compared = {
+        str(minutes),
+        seconds,
+        f"{RECORD['peak_memory']['peak_rss_mib']:,}",
+        "2",
+        *re.findall(r"(\d+) minutes", README),
+    }
     compared |= set(re.findall(r"and (\d+) on an H100", README))
     compared |= {f"{goal.measured:.0f}" for goal in goals.table(goals.Records(goals.read([SPEED])))}
     defined = {"3.11", "6", "135", "4", "1", "8", "16", "32", "64"}  # requirements, parameters of the model, bits
@@ -97,9 +105,8 @@ def test_numbers_in_the_readme_are_measured_or_defined() -> None:
                   flags=re.DOTALL | re.MULTILINE)  # fmt: skip
     for number in re.findall(r"(?<![\w.])\d[\d.,]*(?<=\d)", text):
         assert number in compared | defined, number
-    assert round(sum(RECORD["stage_seconds"].values()) / 60) <= 18
-    gpu = json.loads((ROOT / "docs" / "results" / "smollm2-135m-h100.json").read_text(encoding="utf-8"))
-    assert f"takes {gpu['training']['train_seconds']:.0f} seconds to train" in README
+    assert f"after installation: {minutes} minutes" in README
+    assert f"takes {seconds} seconds to train" in README
 
 
 def test_the_tables_of_goals_are_made_of_the_records() -> None:
