@@ -62,7 +62,7 @@ fuzz: setup-dev  ## the data reader against inputs that coverage guides to; SECO
 
 soak: setup  ## kill a training at 50 random moments, resume it, compare; ARGS="--kills 3" decides (an hour or more)
 	$(BIN)/python bench/soak.py --record docs/results/soak.json $(ARGS) -- \
-		train.max_steps=12 train.save_steps=1 train.per_device_train_batch_size=4 lora.lora_dropout=0.05
+		train.max_steps=12 train.save_steps=1
 
 docs: setup-dev  ## docs/reliability.md, of the tests that carry a promise
 	$(BIN)/python tests/reliability.py

@@ -21,7 +21,7 @@ from typing import Any
 
 from qloratory.checkpoint import newest_good_checkpoint, steps_of
 from qloratory.config import load_config
-from qloratory.run import PACKAGES, describe_hardware
+from qloratory.run import PACKAGES, describe_hardware, git_commit
 
 
 def soak(recipe: Path, overrides: list[str], kills: int, seed: int) -> dict[str, Any]:
@@ -63,6 +63,8 @@ def soak(recipe: Path, overrides: list[str], kills: int, seed: int) -> dict[str,
                 done.append(moment | {"good_step": steps_of(good) if good else 0})
                 print(f"kill {len(done)}: {done[-1]}", flush=True)
     return {
+        "commit": git_commit(),
+        "command": " ".join(["bench/soak.py", *sys.argv[1:]]),
         "kills": len(done),
         "ends": len(ends),
         "equal": all(ends),
