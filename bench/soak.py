@@ -11,6 +11,7 @@ for; the last training is let run to its end.
 import argparse
 import hashlib
 import json
+import os
 import random
 import subprocess
 import sys
@@ -63,8 +64,8 @@ def soak(recipe: Path, overrides: list[str], kills: int, seed: int) -> dict[str,
                 done.append(moment | {"good_step": steps_of(good) if good else 0})
                 print(f"kill {len(done)}: {done[-1]}", flush=True)
     return {
-        "commit": git_commit(),
-        "command": " ".join(["bench/soak.py", *sys.argv[1:]]),
+        "commit": os.environ.get("COMMIT") or git_commit(),
+        "command": " ".join(["python bench/soak.py", *sys.argv[1:]]),
         "kills": len(done),
         "ends": len(ends),
         "equal": all(ends),

@@ -1,6 +1,7 @@
 """Runs of qloratory in processes of their own, which can be killed.
 
-They are forked from a server that has imported everything and computed nothing, so that each costs a blink.
+They are forked from a server that has imported everything and computed nothing, so that each costs a blink. Where there
+is a GPU, each is started anew: to import is to initialize CUDA, and that cannot be forked.
 """
 
 import multiprocessing
@@ -11,10 +12,13 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from conftest import read_rows, write_recipe
 
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["qloratory.cli", "qloratory.pipeline"])
+CONTEXT: Any = multiprocessing.get_context("spawn" if torch.cuda.is_available() else "forkserver")
+if not torch.cuda.is_available():
+    CONTEXT.set_forkserver_preload(["qloratory.cli", "qloratory.pipeline"])
 
 
 def start(arguments: list[str], log: Path, **faults: Any) -> BaseProcess:
@@ -46,7 +50,7 @@ class Forked:
 def finish(arguments: list[str], log: Path, **faults: Any) -> int:
     """Run to the end. Returns the exit code, negative if a signal ended it."""
     process = start(arguments, log, **faults)
-    process.join(timeout=120)
+    process.join(timeout=180)
     assert process.exitcode is not None, log.read_text(encoding="utf-8")
     return process.exitcode
 

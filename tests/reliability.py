@@ -28,8 +28,9 @@ SANDBOX = "Generated code"
 HEAD = """# What is promised, and the tests that hold it
 
 Each line is a promise that a test proves by doing the thing: a process is killed by a signal, a disk is full, a byte is
-flipped, a file is hostile. The number behind it is how many cases are tried at each `make test`. This page is made of
-the tests, by `python tests/reliability.py`, and a test fails when it is not up to date.
+flipped, a file is hostile. The number behind it is how many cases are tried at each `make test`; what is promised of a GPU
+is tried where there is one. This page is made of the tests, by `make docs`, and `make lint` fails where it is not up
+to date.
 """
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from soak import soak
 
 from conftest import read_rows, tiny_settings, write_recipe, write_rows
@@ -30,6 +31,17 @@ CASES: dict[str, dict[str, Any]] = {
     "a log line every 3 steps": {"logging_steps": 3},
 }
 
+ON_GPU: dict[str, dict[str, Any]] = {  # a graph a shape, captured anew after each resume
+    "fast": {},
+    "fast, accumulated, random order": {
+        "per_device_train_batch_size": 2,
+        "gradient_accumulation_steps": 3,
+        "train_sampling_strategy": "random",
+    },
+    "fast, activations recomputed": {"gradient_checkpointing": True},
+    "plain, dropout": {"fast": False, "lora_dropout": 0.1},
+}
+
 
 def settings_of(model: Path, folder: Path, changes: dict[str, Any]) -> dict[str, Any]:
     """7 steps, a checkpoint every 2; 16 rows make 4 steps an epoch, or, accumulated, 3."""
@@ -42,7 +54,11 @@ def settings_of(model: Path, folder: Path, changes: dict[str, Any]) -> dict[str,
 @pytest.mark.promise("A run killed at a step, resumed, killed again and resumed ends with the same bytes and losses.")
 @pytest.mark.parametrize("case", CASES)
 def test_killed_twice_and_resumed_is_never_stopped(case: str, tiny_qwen: Path, tmp_path: Path) -> None:
-    settings = settings_of(tiny_qwen, tmp_path, CASES[case])
+    kill_twice_and_compare(settings_of(tiny_qwen, tmp_path, CASES[case]), tmp_path)
+    assert outcome(tmp_path / "straight")[1][-1]["step"] == (6 if "log line" in case else 7)
+
+
+def kill_twice_and_compare(settings: dict[str, Any], tmp_path: Path) -> None:
     straight, stopped = (prepare(tmp_path / name, settings) for name in ("straight", "stopped"))
     assert finish(["train", straight], tmp_path / "log") == 0
     assert finish(["train", stopped], tmp_path / "log", kill_at_step=3) == -signal.SIGKILL
@@ -53,7 +69,15 @@ def test_killed_twice_and_resumed_is_never_stopped(case: str, tiny_qwen: Path, t
     assert "checkpoint-2" in log
     assert "checkpoint-4" in log
     assert outcome(tmp_path / "straight") == outcome(tmp_path / "stopped")
-    assert outcome(tmp_path / "straight")[1][-1]["step"] == (6 if "log line" in case else 7)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.promise("On a GPU in deterministic mode, a run killed twice and resumed ends with the same bytes too.")
+@pytest.mark.parametrize("case", ON_GPU)
+def test_killed_twice_and_resumed_on_a_gpu(case: str, tiny_qwen: Path, tmp_path: Path) -> None:
+    settings = settings_of(tiny_qwen, tmp_path, ON_GPU[case] | {"bf16": True, "full_determinism": True})
+    settings["model"] |= {"device": "cuda"}
+    kill_twice_and_compare(settings, tmp_path)
 
 
 @pytest.mark.promise("It makes no difference at which step the run is killed, also where an epoch ends.")

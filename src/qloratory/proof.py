@@ -14,6 +14,7 @@ from qloratory.checkpoint import checkpoints_in, steps_of
 from qloratory.config import Config
 from qloratory.data import read_jsonl
 from qloratory.errors import ResumeError
+from qloratory.model import pick_device
 
 STEPS, STOP = 6, 3  # of the proof: all, and those before the kill
 
@@ -40,8 +41,14 @@ def verify_resume(config: Config, steps: int = STEPS, stop: int = STOP) -> None:
         finish(recipes[stopped], "--resume")
         equal = compare(straight, stopped, config.train.adapter_name)
     if not equal:
-        raise ResumeError("the resumed training is not the one that was never stopped")
+        raise ResumeError("the resumed training is not the one that was never stopped" + remedy(config))
     print("Resuming is exact: the same losses, the same adapter, byte for byte")
+
+
+def remedy(config: Config) -> str:
+    if config.train.full_determinism or pick_device(config.model.device) == "cpu":
+        return ""
+    return "; a GPU adds up in no fixed order, unless it is told to: set train.full_determinism=true"
 
 
 def write_proof_recipe(config: Config, output_dir: Path, steps: int, stop: int) -> Path:
