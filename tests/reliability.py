@@ -30,9 +30,9 @@ SANDBOX = "Generated code"
 HEAD = """# What is promised, and the tests that hold it
 
 Each line is a promise that a test proves by doing the thing: a process is killed by a signal, a disk is full, a byte is
-flipped, a file is hostile. The number behind it is how many cases are tried at each `make test`; what is promised of a GPU
-is tried where there is one. This page is made of the tests, by `make docs`, and `make lint` fails where it is not up
-to date.
+flipped, a file is hostile. The number behind it is how many cases are tried at each `make test`; what is promised of a
+GPU is tried where there is one. This page is made of the tests, by `make docs`, and `make lint` fails where it is not
+up to date.
 """
 
 
@@ -76,8 +76,8 @@ def long_forms() -> str:
 - `make soak`: {soak["kills"]} kills with SIGKILL at random moments of a training of `{soak["recipe"]}`, while it loads,
   steps or saves; of {soak["ends"]} trainings that were resumed to their end, adapter and losses against the training
   never stopped: {equal} ([record](results/soak.json)).
-- `make fuzz`: {fuzz["inputs"]:,} inputs to the data reader in {fuzz["seconds"]} s, guided by what code they reach, strict
-  and skip; {fuzz["crashes"]} ended without rows or a line of reason ([record](results/fuzz.json))."""
+- `make fuzz`: {fuzz["inputs"]:,} inputs to the data reader in {fuzz["seconds"]} s, guided by what code they reach,
+  strict and skip; {fuzz["crashes"]} ended without rows or a line of reason ([record](results/fuzz.json))."""
 
 
 if __name__ == "__main__":
