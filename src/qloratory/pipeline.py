@@ -287,6 +287,7 @@ def merge_stage(job: Job, *, save: bool) -> None:
 
 
 def compare(job: Job, adapter: Any, merged: Any, strategy: str) -> dict[str, float | int]:
+    return_freed_memory()  # of answering and of loading
     answers = read_jsonl(job.run.answers("finetuned"))
     rows = [
         {"prompt": prompt, "completion": [{"role": "assistant", "content": answer["answer"]}]}

@@ -301,8 +301,8 @@ class QloraTrainer(SFTTrainer):
         next_labels = inputs["labels"].roll(-1, dims=1)  # (rows, tokens); a row's first label is -100 and comes last
         with_loss = next_labels != IGNORED
         inputs = {name: inputs[name] for name in ("input_ids", "attention_mask")}
-        logits = logits_at(model, inputs, with_loss).float()  # (tokens with loss, vocabulary)
-        loss = F.cross_entropy(logits, next_labels[with_loss], reduction="sum")
+        (logits,) = logits_at(model, inputs, with_loss)  # (tokens with loss, vocabulary)
+        loss = F.cross_entropy(logits.float(), next_labels[with_loss], reduction="sum")
         # Divided by the supervised tokens of the whole step: splitting a batch never changes training.
         return loss / (with_loss.sum() if num_items_in_batch is None else num_items_in_batch)
 
