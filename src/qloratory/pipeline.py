@@ -252,6 +252,7 @@ def answer_and_probe(job: Job, model: Any, which: str) -> None:
     """Write the model's answers, and its facts (bytes, seconds, loss on general chat) to run.json."""
     title, dtype = f"{which} answers", working_dtype(job.config)
     answers = generate_answers(model, job.tokenizer, job.prompts, job.config.generate, title, dtype)
+    return_freed_memory()
     write_jsonl(
         job.run.answers(which),
         [
@@ -287,7 +288,6 @@ def merge_stage(job: Job, *, save: bool) -> None:
 
 
 def compare(job: Job, adapter: Any, merged: Any, strategy: str) -> dict[str, float | int]:
-    return_freed_memory()  # of answering and of loading
     answers = read_jsonl(job.run.answers("finetuned"))
     rows = [
         {"prompt": prompt, "completion": [{"role": "assistant", "content": answer["answer"]}]}
