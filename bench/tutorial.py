@@ -113,7 +113,6 @@ def main(record: Path, parameters: dict[str, Any]) -> None:
         "printed": printed(executed),
     }
     record.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    nbformat.write(executed, "/tmp/real-raw.ipynb")
     nbformat.write(clean(executed), NOTEBOOK)
     print(f"{sum(facts['seconds'].values()):.0f} seconds", facts["seconds"])
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from random_models import ROOT, tiny_llama_model, tiny_qwen_model
+from random_models import ROOT, tiny_gemma_model, tiny_llama_model, tiny_qwen_model
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -24,6 +24,12 @@ def tiny_qwen(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random Llama with SmolLM2's chat template, as a Transformers folder."""
     return tiny_llama_model(tmp_path_factory.mktemp("models") / "tiny-llama")
+
+
+@pytest.fixture(scope="session")
+def tiny_gemma(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Gemma 2, which the fast step does not know, as a Transformers folder."""
+    return tiny_gemma_model(tmp_path_factory.mktemp("models") / "tiny-gemma")
 
 
 def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:

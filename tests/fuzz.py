@@ -10,7 +10,10 @@ import re
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
+
+from qloratory.run import describe_hardware, git_commit
 
 CHILD = "--child"
 
@@ -37,7 +40,10 @@ def main(seconds: int, record: Path) -> int:
         "crashes": 0,
         "seconds": seconds,
         "inputs_that_reached_new_code": kept - len(SEEDS),
-        "python": platform.python_version(),
+        "command": f"make fuzz SECONDS={seconds}",
+        "commit": git_commit(),
+        "hardware": describe_hardware(),
+        "versions": {"python": platform.python_version(), "atheris": version("atheris")},
     }
     record.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     print(f"{facts['inputs']:,} inputs in {seconds} s, no crash; {record}")

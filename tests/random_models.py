@@ -12,6 +12,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForCausalLM,
+    Gemma2Config,
     LlamaConfig,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
@@ -89,6 +90,12 @@ def tiny_qwen_model(folder: Path) -> Path:
 
 def tiny_llama_model(folder: Path) -> Path:
     return save_random_model(folder, LlamaConfig(**TINY), SMOLLM2_TEMPLATE)
+
+
+def tiny_gemma_model(folder: Path) -> Path:
+    """Its logits are no mere product of the head: they are bent, softly, to at most 1."""
+    config = Gemma2Config(**TINY, head_dim=32, query_pre_attn_scalar=32, final_logit_softcapping=1.0)
+    return save_random_model(folder, config, qwen_template())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """docs/reliability.md, made of the tests that carry the marker `promise`: `python tests/reliability.py [--check]`."""
 
 import io
+import json
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reliability.md"
+RESULTS = ROOT / "docs" / "results"
 TITLES = {
     "test_resume": "A resumed run is the run that was never stopped",
     "test_checkpoint": "Checkpoints",
@@ -28,9 +30,9 @@ SANDBOX = "Generated code"
 HEAD = """# What is promised, and the tests that hold it
 
 Each line is a promise that a test proves by doing the thing: a process is killed by a signal, a disk is full, a byte is
-flipped, a file is hostile. The number behind it is how many cases are tried at each `make test`; what is promised of a GPU
-is tried where there is one. This page is made of the tests, by `make docs`, and `make lint` fails where it is not up
-to date.
+flipped, a file is hostile. The number behind it is how many cases are tried at each `make test`; what is promised of a
+GPU is tried where there is one. This page is made of the tests, by `make docs`, and `make lint` fails where it is not
+up to date.
 """
 
 
@@ -62,7 +64,20 @@ def render() -> str:
         for title, lines in sections.items()
         if lines
     ]
-    return "\n\n".join([HEAD.rstrip(), *tables]) + "\n"
+    return "\n\n".join([HEAD.rstrip(), *tables, long_forms()]) + "\n"
+
+
+def long_forms() -> str:
+    """What takes too long for each test run, from its records."""
+    soak, fuzz = (json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")) for name in ("soak", "fuzz"))
+    equal = "all equal in every byte" if soak["equal"] else "NOT all equal"
+    return f"""## The long forms
+
+- `make soak`: {soak["kills"]} kills with SIGKILL at random moments of a training of `{soak["recipe"]}`, while it loads,
+  steps or saves; of {soak["ends"]} trainings that were resumed to their end, adapter and losses against the training
+  never stopped: {equal} ([record](results/soak.json)).
+- `make fuzz`: {fuzz["inputs"]:,} inputs to the data reader in {fuzz["seconds"]} s, guided by what code they reach,
+  strict and skip; {fuzz["crashes"]} ended without rows or a line of reason ([record](results/fuzz.json))."""
 
 
 if __name__ == "__main__":

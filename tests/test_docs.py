@@ -61,6 +61,13 @@ def test_the_recipe_explains_its_unquantized_modules_by_the_record() -> None:
     assert min((kind for kind in loss if len(kind) == 1), key=loss.__getitem__) == ("down_proj",)
 
 
+def test_the_soak_is_the_one_told_of() -> None:
+    record = json.loads((ROOT / "docs" / "results" / "soak.json").read_text(encoding="utf-8"))
+    assert f"killed {record['kills']} times" in README
+    assert record["equal"]
+    assert len(record["moments"]) == record["kills"] >= 50
+
+
 def test_the_sandbox_costs_less_than_its_goal() -> None:
     record = json.loads((ROOT / "docs" / "results" / "sandbox-cpu.json").read_text(encoding="utf-8"))
     assert record["missing_layers"] == {}

@@ -37,8 +37,10 @@ def train(model: Path, folder: Path, *, resume: bool = False, **settings: Any) -
     return [row["loss"] for row in read_rows(folder / "run" / "metrics.jsonl")]
 
 
-@pytest.mark.parametrize("fast", [True, False], ids=["fast", "plain"])
-@pytest.mark.parametrize("model", ["tiny_qwen", "tiny_llama"])
+@pytest.mark.parametrize(
+    ("model", "fast"),
+    [(model, fast) for model in ("tiny_qwen", "tiny_llama") for fast in (True, False)] + [("tiny_gemma", False)],
+)
 def test_losses_are_those_of_plain_trl(model: str, fast: bool, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """The same rows as texts, prompt and completion, in plain TRL: its own tokenization, masks, loss and order."""
     folder = request.getfixturevalue(model)

@@ -1,8 +1,13 @@
 """Tests see an answer's values as if it ran beside them, though it runs elsewhere."""
 
+import contextlib
+import io
+import os
+
 import pytest
 
 from qloratory.sandbox import run_tests
+from qloratory.trial import Answer, judge, serve_answer
 
 POINT = """
 from dataclasses import dataclass
@@ -184,6 +189,7 @@ def test_values_are_as_if_they_were_here(case: tuple[str, ...]) -> None:
     code, *tests = case
     verdict = run_tests(code, [*tests, "raise RuntimeError('reached')"], "f", 10, 512)
     assert verdict.reason == "RuntimeError: reached"
+    assert judge_without_sandbox(code, [*tests, "raise RuntimeError('reached')"]) == verdict.reason
 
 
 @pytest.mark.parametrize(
@@ -197,3 +203,25 @@ def test_values_are_as_if_they_were_here(case: tuple[str, ...]) -> None:
 )
 def test_tests_that_cannot_be_run_say_why(test: str, reason: str) -> None:
     assert run_tests("def f(x): return x", [test], "f", 10, 256).reason == reason
+    assert judge_without_sandbox("def f(x): return x", [test]) == reason
+
+
+def judge_without_sandbox(code: str, tests: list[str]) -> str:
+    """The verdict's reason, from the same two processes with nothing around them: isolation must not change it."""
+    (answer_reads, judge_writes), (judge_reads, answer_writes) = os.pipe(), os.pipe()
+    process = os.fork()
+    if process == 0:
+        with contextlib.suppress(BaseException):
+            os.close(judge_writes)  # so that it sees the judge go
+            serve_answer(answer_reads, answer_writes)
+        os._exit(0)
+    os.close(answer_writes)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            request = {"code": code, "tests": tests, "entry_point": "f"}
+            return judge(request, Answer(judge_reads, judge_writes, process))["reason"]
+    finally:
+        for end in (answer_reads, judge_reads, judge_writes):
+            os.close(end)
+        with contextlib.suppress(ChildProcessError):  # who is told that the answer ended early has waited for it
+            os.waitpid(process, 0)

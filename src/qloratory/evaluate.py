@@ -18,6 +18,7 @@ from qloratory.model import logits_at
 from qloratory.sandbox import describe_lacking, require_layers, run_tests
 from qloratory.style import RULE_NAMES, check_style, extract_code
 
+CHUNK = 256  # tokens whose logits are held at a time
 Z95 = 1.959964  # standard normal quantile of a two-sided 95 % interval
 
 
@@ -122,8 +123,8 @@ def answer_losses(model: Any, tokenizer: PreTrainedTokenizerBase, batch: list[Ro
     next_labels = inputs.pop("labels").roll(-1, dims=1)  # (rows, tokens); a row's first label is -100 and comes last
     with_loss = next_labels != IGNORED
     with torch.inference_mode():
-        logits = logits_at(model, inputs, with_loss)  # (tokens with loss, vocabulary)
-        losses = F.cross_entropy(logits.float(), next_labels[with_loss], reduction="none")
+        parts = zip(logits_at(model, inputs, with_loss, CHUNK), next_labels[with_loss].split(CHUNK), strict=True)
+        losses = torch.cat([F.cross_entropy(logits.float(), labels, reduction="none") for logits, labels in parts])
     counts = with_loss.sum(dim=1).tolist()
     return [(part.sum().item(), len(part)) for part in losses.split(counts)]
 

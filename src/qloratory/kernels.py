@@ -6,7 +6,6 @@ where they can be. Sums are in float32 whatever the tensors' type. Each is teste
 
 import ctypes
 import gc
-from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -21,25 +20,29 @@ aten = torch.ops.aten
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of mallopt(3)
 
 
-@cache
 def reuse_freed_memory() -> None:
     """Let the C library keep what is freed for the next tensor of this process, where it is glibc.
 
     By default each large tensor is mapped anew, and the kernel fills its pages with zeros: on a CPU an eighth of a
-    step.
+    step. It is for loops that ask for the same sizes again and again; other sizes leave holes that nothing fills.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(M_MMAP_MAX, 0)
-        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+    allocate_by(mapped_at_most=0, kept_bytes=2**31 - 1)
 
 
 def return_freed_memory() -> None:
-    """Give back what is kept so: for the end of a stage, after which other sizes are asked for."""
+    """Give back what is kept so, and go on as the C library does by default: for the end of such a loop."""
     gc.collect()
+    allocate_by(mapped_at_most=65536, kept_bytes=128 * 1024)
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
+
+
+def allocate_by(mapped_at_most: int, kept_bytes: int) -> None:
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_MAX, mapped_at_most)
+        mallopt(M_TRIM_THRESHOLD, kept_bytes)
 
 
 def rms_norm(x: torch.Tensor, weight: torch.Tensor, eps: float, room: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

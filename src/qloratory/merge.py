@@ -12,12 +12,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from qloratory.config import Config
 from qloratory.data import Row
-from qloratory.evaluate import collate
+from qloratory.evaluate import CHUNK, collate
 from qloratory.labels import IGNORED, tokenize_row
 from qloratory.model import Source, hub_id, load_adapter, load_base, load_dequantized, logits_at
 
 Strategy = Literal["dequantized", "original"]
-CHUNK = 256  # tokens whose distributions are compared at a time
 
 
 def merge_adapter(config: Config, source: Source, adapter: Path, strategy: Strategy) -> PreTrainedModel:
@@ -74,14 +73,15 @@ def agreement(
         where both would choose the same, `tokens`: how many were compared.
     """
     encoded = [tokenize_row(row, tokenizer, f"answer {number}") for number, row in enumerate(rows, start=1)]
-    encoded.sort(key=lambda row: len(row["input_ids"]))  # neighbours waste least on padding
+    # Neighbours of like length waste least on padding; the longest first, so that all others fit where they were.
+    encoded.sort(key=lambda row: -len(row["input_ids"]))
     divergences, same = [], []
     for start in tqdm(range(0, len(encoded), batch_size), desc=title, unit="batch"):
         inputs = collate(encoded[start : start + batch_size], tokenizer, reference.device)
         before_answer = inputs.pop("labels").roll(-1, dims=1) != IGNORED  # (rows, tokens): what predicts one of it
         with torch.inference_mode():
-            logits = (logits_at(model, inputs, before_answer) for model in (reference, other))
-            for one, two in zip(*(part.split(CHUNK) for part in logits), strict=True):  # in float64 they are large
+            logits = (logits_at(model, inputs, before_answer, CHUNK) for model in (reference, other))
+            for one, two in zip(*logits, strict=True):
                 p, q = one.double().log_softmax(-1), two.double().log_softmax(-1)
                 divergences.append(F.kl_div(q, p, reduction="none", log_target=True).sum(-1).cpu())
                 same.append((p.argmax(-1) == q.argmax(-1)).cpu())

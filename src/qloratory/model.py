@@ -5,7 +5,7 @@ import importlib.util
 import os
 import shutil
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -453,19 +453,25 @@ def transformers_model(model: Any) -> Any:
     return model.get_base_model() if isinstance(model, peft.PeftModel) else model
 
 
-def logits_at(model: Any, inputs: dict[str, torch.Tensor], wanted: torch.Tensor) -> torch.Tensor:
-    """The logits, (wanted tokens, vocabulary), of the tokens that are wanted alone: elsewhere the head is not asked.
+def logits_at(
+    model: Any, inputs: dict[str, torch.Tensor], wanted: torch.Tensor, at_once: int | None = None
+) -> Iterator[torch.Tensor]:
+    """The logits of the tokens that are wanted alone, in parts of (at_once, vocabulary): they are large.
 
     Args:
         model: A causal language model, with an adapter or without.
         inputs: `input_ids` and `attention_mask`, (rows, tokens).
         wanted: (rows, tokens), bool.
+        at_once: Tokens a part; None is all of them.
     """
     causal = transformers_model(model)
+    at_once = at_once or wanted.numel()
     if causal.config.model_type not in FAMILIES:
-        return model(**inputs, use_cache=False).logits[wanted]
+        yield from model(**inputs, use_cache=False).logits[wanted].split(at_once)
+        return
     hidden = causal.model(**inputs, use_cache=False).last_hidden_state  # (rows, tokens, width)
-    return causal.lm_head(hidden[wanted])
+    for part in hidden[wanted].split(at_once):
+        yield causal.lm_head(part)
 
 
 def model_bytes(model: nn.Module) -> int:

@@ -252,6 +252,7 @@ def answer_and_probe(job: Job, model: Any, which: str) -> None:
     """Write the model's answers, and its facts (bytes, seconds, loss on general chat) to run.json."""
     title, dtype = f"{which} answers", working_dtype(job.config)
     answers = generate_answers(model, job.tokenizer, job.prompts, job.config.generate, title, dtype)
+    return_freed_memory()
     write_jsonl(
         job.run.answers(which),
         [

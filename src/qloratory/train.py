@@ -33,7 +33,7 @@ from qloratory.data import Row
 from qloratory.errors import OutputError, TrainingError
 from qloratory.fast import make_fast_step, packing_collator, unpack
 from qloratory.labels import IGNORED, count_batch, describe_tokens, guard_labels, tokenize_rows
-from qloratory.model import hub_id, resolve_source, trainable_parameters, working_dtype
+from qloratory.model import hub_id, logits_at, resolve_source, trainable_parameters, working_dtype
 from qloratory.plan import measured_parts
 from qloratory.resume import refuse_another_run, resume_facts, tell_differences
 from qloratory.run import RunDirectory, write_atomically, write_json
@@ -297,14 +297,12 @@ class QloraTrainer(SFTTrainer):
         """
         if return_outputs or self.args.device.type != "cpu":
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        base = self.accelerator.unwrap_model(model).get_base_model()
-        hidden = base.model(
-            input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False
-        ).last_hidden_state[:, :-1]  # (rows, tokens - 1, width)
-        targets = inputs["labels"][:, 1:]  # (rows, tokens - 1)
-        with_loss = targets != IGNORED
-        logits = base.lm_head(hidden[with_loss]).float()  # (tokens with loss, vocabulary)
-        loss = F.cross_entropy(logits, targets[with_loss], reduction="sum")
+        model = self.accelerator.unwrap_model(model)
+        next_labels = inputs["labels"].roll(-1, dims=1)  # (rows, tokens); a row's first label is -100 and comes last
+        with_loss = next_labels != IGNORED
+        inputs = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+        (logits,) = logits_at(model, inputs, with_loss)  # (tokens with loss, vocabulary)
+        loss = F.cross_entropy(logits.float(), next_labels[with_loss], reduction="sum")
         # Divided by the supervised tokens of the whole step: splitting a batch never changes training.
         return loss / (with_loss.sum() if num_items_in_batch is None else num_items_in_batch)
 
