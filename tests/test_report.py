@@ -21,6 +21,7 @@ from report_runs import (
     TASKS,
     make_answer,
     make_evaluation,
+    make_file,
     make_metrics,
     make_record,
     write_run,
@@ -161,6 +162,7 @@ def test_sections_stand_in_the_order_of_a_reader(run: RunDirectory) -> None:
     assert headings(run) == [
         "Scores",
         "Answers before and after",
+        "Data",
         "What carried loss",
         "Training curves",
         "Adapter and merged model",
@@ -217,7 +219,14 @@ def test_training_alone_is_reported(run: RunDirectory) -> None:
     run.evaluation.unlink()
     write_json(run.record, {name: fact for name, fact in make_record().items() if name not in ("models", "agreement")})
     text = write_report(run)
-    assert headings(run) == ["What carried loss", "Training curves", "Memory", "What was trained", "Environment"]
+    assert headings(run) == [
+        "Data",
+        "What carried loss",
+        "Training curves",
+        "Memory",
+        "What was trained",
+        "Environment",
+    ]
     assert commands(text) == ["generate RECIPE", "merge RECIPE", "evaluate RECIPE"]
     assert commands(words_of(page_of(run))) == ["generate RECIPE", "merge RECIPE", "evaluate RECIPE"]
     read_page(run)
@@ -231,7 +240,7 @@ def test_baseline_answers_alone_are_reported(run: RunDirectory) -> None:
     del record["training"], record["agreement"], record["memory"]
     write_json(run.record, record)
     text = write_report(run)
-    assert headings(run) == ["Answers before", "Adapter and merged model", "Environment"]
+    assert headings(run) == ["Answers before", "Data", "Adapter and merged model", "Environment"]
     assert "To be trained: a LoRA adapter of rank 16" in text
     assert commands(text) == ["train RECIPE --resume", "generate RECIPE", "merge RECIPE", "evaluate RECIPE"]
     assert "The first 4 of 12 held-out prompts." in text

@@ -11,6 +11,7 @@ from qloratory.render import render_html, render_text
 from qloratory.run import RunDirectory, write_atomically
 from qloratory.sections import (
     describe_curves,
+    describe_data,
     describe_environment,
     describe_inspection,
     describe_memory,
@@ -44,6 +45,7 @@ def make_page(facts: Facts) -> Page:
     sections = [
         describe_scores(facts),
         describe_examples(facts),
+        describe_data(facts),
         describe_inspection(facts),
         describe_curves(facts),
         describe_merging(facts),

@@ -63,6 +63,81 @@ def score_cell(evaluation: Row, which: str, measure: str) -> str:
     return "\n".join(lines)
 
 
+def describe_data(facts: Facts) -> Section | None:
+    """Which rows came in and which did not; runs of earlier versions do not tell."""
+    files, training = facts.record.get("data", {}), facts.record.get("training", {})
+    notes = [*note_on_intake(files), *note_on_cuts(training)]
+    if not notes:
+        return None
+    tables = []
+    if any(has_findings(found) for found in files.values()):
+        tables.append(tabulate_intake(files))
+    if reasons := [row for found in files.values() for row in reason_rows(found)]:
+        tables.append(Table("The first rows of each file that were set aside", ["Row", "Reason"], reasons))
+    return Section("data", "Data", notes, tables)
+
+
+def note_on_intake(files: Row) -> list[str]:
+    if not files:
+        return []
+    read, set_aside = (sum(found[count] for found in files.values()) for count in ("rows_read", "rows_set_aside"))
+    if not any(has_findings(found) for found in files.values()):
+        return [f"All {number(read)} rows came in: none was bad or too long, and none repeats another."]
+    if not set_aside:
+        return [f"No row was set aside; all {number(read)} came in, those that repeat another among them."]
+    told = (
+        f"Set aside: {number(set_aside)} of {number(read)} rows. Each is in rejected.jsonl beside this report, "
+        "with file, line, reason and the beginning of its text."
+    )
+    return [told, *(note for found in files.values() for note in note_on_length(found))]
+
+
+def has_findings(found: Row) -> bool:
+    return bool(found["rows_set_aside"] or any(found["repeats"].values()))
+
+
+def note_on_length(found: Row) -> list[str]:
+    """Rows that did not fit; only the training file's have to."""
+    too_long = found.get("over_max_length", {})
+    if not too_long.get("rows"):
+        return []
+    return [
+        f"Rows longer than train.max_length, set aside whole: {number(too_long['rows'])}, with "
+        f"{number(too_long['tokens'])} tokens, {number(too_long['tokens_beyond'])} of them beyond it."
+    ]
+
+
+def note_on_cuts(training: Row) -> list[str]:
+    """What the guard counted before the first step: a row that was cut has lost its end token."""
+    if "end_tokens" not in training:
+        return []
+    rows, ends = training["rows"], training["end_tokens"]
+    cut = rows - ends if is_number(rows) and is_number(ends) else None
+    return [
+        f"Rows that were cut: {number(cut)} of {number(rows)} to train on. "
+        f"End tokens that are there, with loss: {number(ends)} of {number(rows)}."
+    ]
+
+
+def tabulate_intake(files: Row) -> Table:
+    rows = [
+        [
+            found["file"],
+            number(found["rows_read"]),
+            number(found["rows_set_aside"]),
+            number(found["repeats"]["exact"]),
+            number(found["repeats"]["normalized"]),
+        ]
+        for found in files.values()
+    ]
+    header = ["File", "Rows read", "Set aside", "Repeats to the letter", "Repeats but for case and spacing"]
+    return Table("What the data files held", header, rows, numeric=True)
+
+
+def reason_rows(found: Row) -> list[list[str]]:
+    return [[f"{found['file']}:{first['line']}", first["reason"]] for first in found["first_reasons"]]
+
+
 def describe_inspection(facts: Facts) -> Section | None:
     """One row token by token, and the first batch: what the trainer was really given."""
     example, batch = facts.inspection.get("example"), facts.inspection.get("batch")
