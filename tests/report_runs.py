@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from qloratory.confine import LAYERS
 from qloratory.run import RunDirectory, write_json, write_jsonl
 from qloratory.style import RULE_NAMES
 
@@ -179,7 +180,15 @@ def make_evaluation() -> dict[str, Any]:
         }
         for which, (style, rules, tests) in shares.items()
     }
-    return scores | {"details": {which: [make_verdict(which, task) for task in range(TASKS)] for which in shares}}
+    details = {which: [make_verdict(which, task) for task in range(TASKS)] for which in shares}
+    return scores | {"isolation": make_isolation(), "details": details}
+
+
+def make_isolation() -> dict[str, Any]:
+    """All required layers, and one optional one too few."""
+    why = "Function not implemented"
+    layers = [name for name in LAYERS if name != "Landlock"]
+    return {"execute": True, "layers": layers, "missing": {}, "missing_optional": {"Landlock": why}}
 
 
 def make_verdict(which: str, task: int) -> dict[str, Any]:

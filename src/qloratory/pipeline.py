@@ -44,7 +44,7 @@ from qloratory.run import (
     write_json,
     write_jsonl,
 )
-from qloratory.sandbox import require_layers
+from qloratory.sandbox import describe_isolation, require_layers
 from qloratory.train import train_adapter
 
 MODELS = ("baseline", "finetuned", "merged")
@@ -316,7 +316,8 @@ def evaluate_stage(job: Job) -> None:
                 scores = score_answers(answers, job.tasks, job.config.evaluate)
                 details[which] = scores.pop("details")
                 evaluation[which] = scores | {"general_loss": models[which]["general_loss"]}
-        write_json(job.run.evaluation, evaluation | {"details": details})
+        isolation = describe_isolation(job.config.evaluate.execute)
+        write_json(job.run.evaluation, evaluation | {"isolation": isolation, "details": details})
 
 
 def report_stage(job: Job) -> None:

@@ -1,7 +1,7 @@
 """The report's sections but for the examples: each from the facts, or None where there are none for it yet."""
 
 from qloratory.data import Row
-from qloratory.facts import MEASURES, WHEN, Facts
+from qloratory.facts import MEASURES, WHEN, Facts, isolation_of
 from qloratory.page import Section, Table
 from qloratory.picture import lay_out_batch, lay_out_tokens
 from qloratory.plot import DotChart, draw_curve, draw_dots
@@ -24,19 +24,52 @@ def describe_scores(facts: Facts) -> Section | None:
     scored = [which for which in WHEN if which in facts.evaluation]
     if not scored:
         return None
+    isolation = isolation_of(facts.evaluation)
     rows = [
-        [name, *(score_cell(facts.evaluation, which, measure) for which in scored)]
+        [
+            "\n".join([name, *(mark_isolation(isolation) if measure == "tests_passed" else [])]),
+            *(score_cell(facts.evaluation, which, measure) for which in scored),
+        ]
         for measure, name in MEASURES.items()
     ]
     notes = [
         "Before is the base without the adapter, after is with it"
         + (", merged is one model made of both. " if "merged" in scored else ". ")
         + "All answered the same held-out prompts. "
-        "Loss on general chat tells how much was forgotten: lower is better, and no change is the aim."
+        "Loss on general chat tells how much was forgotten: lower is better, and no change is the aim.",
+        *note_on_isolation(isolation),
     ]
     header = ["Measure", *(WHEN[which] for which in scored)]
     tables = [Table("Scores with 95 % confidence intervals", header, rows)]
     return Section("scores", "Scores", notes, tables, dots=draw_scores(facts.evaluation, scored))
+
+
+def mark_isolation(isolation: Row) -> list[str]:
+    """What a reader of the tests' score must know beside it; nothing where all is as it should be."""
+    if isolation.get("execute") is False:
+        return ["code not run"]
+    return ["code run without full isolation"] if isolation.get("missing") else []
+
+
+def note_on_isolation(isolation: Row) -> list[str]:
+    if not isolation:
+        return []
+    if isolation["execute"] is False:
+        return ["The answers' code was not run (evaluate.execute=false): there is no score of the tests."]
+    there = f"Layers that were there: {', '.join(isolation['layers']) or 'none'}."
+    if isolation["missing"]:
+        return [
+            "Warning: the answers' code ran without full isolation (evaluate.execute=anyway), so that it could have "
+            "done harm, and what it did may have changed the tests' score. "
+            f"Missing: {with_reasons(isolation['missing'])}. {there}"
+        ]
+    optional = isolation["missing_optional"]
+    without = f" Without optional ones: {with_reasons(optional)}." if optional else ""
+    return [f"The answers' code ran in full isolation. {there}{without}"]
+
+
+def with_reasons(layers: Row) -> str:
+    return ", ".join(f"{name} ({why})" for name, why in layers.items())
 
 
 def draw_scores(evaluation: Row, scored: list[str]) -> DotChart | None:
