@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerBase
 
 from qloratory.config import one_line
 from qloratory.data import Message, Row
-from qloratory.errors import LabelError
+from qloratory.errors import LabelError, TooLongError
 
 IGNORED = -100
 
@@ -51,13 +51,12 @@ def tokenize_rows(
 
 
 def check_fits(row: Row, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
-    """Raise LabelError on a row that is too long, or that the template cannot mask."""
+    """Raise TooLongError on a row that is too long, LabelError on one that the template cannot mask."""
     tokens = len(tokenize_row(row, tokenizer, "this row")["input_ids"])
-    if tokens > max_length:
-        raise LabelError(
-            f"has {tokens} tokens, {tokens - max_length} more than train.max_length={max_length}; "
-            "cut there, the end token would be lost"
-        )
+    beyond = tokens - max_length
+    if beyond > 0:
+        reason = f"has {tokens} tokens, {beyond} more than train.max_length={max_length}"
+        raise TooLongError(f"{reason}; cut there, the end token would be lost", tokens, beyond)
 
 
 def tokenize_row(row: Row, tokenizer: PreTrainedTokenizerBase, place: str) -> dict[str, list[int]]:
@@ -158,12 +157,13 @@ def guard_labels(batches: Any, rows: list[Row], tokenizer: PreTrainedTokenizerBa
         tokenizer: The tokenizer that the trainer uses.
 
     Returns:
-        Counts over all rows: `rows`, `tokens` (without padding), `supervised_tokens`.
+        Counts over all rows: `rows`, `tokens` (without padding), `supervised_tokens`, and `end_tokens`, the rows whose
+        end token is there with loss: all of them, or a row was cut.
 
     Raises:
         LabelError: With the row, counted from 1, and the reason.
     """
-    counts = {"rows": 0, "tokens": 0, "supervised_tokens": 0}
+    counts = {"rows": 0, "tokens": 0, "supervised_tokens": 0, "end_tokens": 0}
     for batch in batches:
         for ids, labels, mask in zip(batch["input_ids"], batch["labels"], batch["attention_mask"], strict=True):
             real = mask.bool()
@@ -176,6 +176,7 @@ def guard_labels(batches: Any, rows: list[Row], tokenizer: PreTrainedTokenizerBa
             counts["rows"] += 1
             counts["tokens"] += int(real.sum())
             counts["supervised_tokens"] += int((labels != IGNORED).sum())
+            counts["end_tokens"] += int((labels == tokenizer.eos_token_id).any())
     if counts["rows"] != len(rows):
         raise LabelError(f"the trainer would see {counts['rows']} of {len(rows)} rows; refusing to train on a part")
     return counts
