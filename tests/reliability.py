@@ -22,6 +22,7 @@ TITLES = {
     "test_fuzz": "Any input",
     "test_hub": "Models from the Hub",
     "test_trust": "Model and adapter files",
+    "test_tokenizer": "Model and adapter files",
     "test_model": "Model and adapter files",
     "test_secrets": "Secrets",
     "test_tutorial": "Secrets",

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import bitsandbytes as bnb
 import peft
@@ -19,6 +19,7 @@ from dotenv import dotenv_values
 from safetensors import SafetensorError
 from torch import nn
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
@@ -50,6 +51,7 @@ EMBEDDED = {
 }
 
 
+PROBE = "def f(x):\n    return 'é' * 2"  # a tokenizer that is broken fails on any text
 FAMILIES = ("llama", "qwen2", "qwen3")  # whose logits are the head's product with the last hidden states, no more
 
 
@@ -178,7 +180,32 @@ def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
     if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
         has_other = "<|endoftext|>" in tokenizer.get_vocab() and tokenizer.eos_token != "<|endoftext|>"
         tokenizer.pad_token = "<|endoftext|>" if has_other else tokenizer.eos_token
+    check_tokenizer(tokenizer, source)
     return tokenizer
+
+
+def check_tokenizer(tokenizer: PreTrainedTokenizerBase, source: Source) -> None:
+    """Try it, and refuse tokens for which the model has no embedding.
+
+    Some models have special tokens too many, of pictures for example, that no conversation uses.
+
+    Raises:
+        ModelError: It fails, or gives what the model does not know.
+    """
+    try:
+        tokenizer.decode(tokenizer(PROBE)["input_ids"])
+    except BaseException as error:
+        refuse_to_load(source, error)
+    size = from_pretrained(AutoConfig, source).get_text_config().vocab_size
+    special = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+    used = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id}
+    for token, number in tokenizer.get_vocab().items():
+        is_used = number not in special or number in used or token in str(tokenizer.chat_template)
+        if number >= size and is_used:
+            raise ModelError(
+                f"{source.name_or_path} cannot be used: its tokenizer has a token {token[:40]!r} with the number "
+                f"{number}, and its model has {size} embeddings; are both of one model?"
+            )
 
 
 def load_base(config: Config, source: Source, *, quantized: bool = True) -> PreTrainedModel:
@@ -263,10 +290,20 @@ def from_pretrained(auto_class: Any, source: Source, **arguments: Any) -> Any:
         return auto_class.from_pretrained(
             source.name_or_path, trust_remote_code=False, local_files_only=True, **arguments
         )
-    except Exception as error:  # a folder may hold anything, and so anything may come out of the libraries
-        raise ModelError(
-            f"{source.name_or_path} cannot be loaded, is the folder complete? {one_line(error)[:300]}"
-        ) from error
+    except BaseException as error:
+        refuse_to_load(source, error)
+
+
+def refuse_to_load(source: Source, error: BaseException) -> NoReturn:
+    """A folder may hold anything, and so anything may come out of the libraries; Rust's panics are no `Exception`.
+
+    Raises:
+        ModelError: With the reason. What is no error of a library goes on as it is.
+    """
+    if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+        raise error
+    reason = one_line(error)[:300]
+    raise ModelError(f"{source.name_or_path} cannot be loaded, is the folder complete? {reason}") from error
 
 
 def check_complete(model: nn.Module, missing: Collection[str], source: Source) -> None:
