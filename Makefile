@@ -1,5 +1,6 @@
 # One vocabulary for people, hooks and CI. `make run` and `make test` do their own set-up.
-.PHONY: help setup setup-dev run notebook tutorial tools bench test fuzz soak lint typecheck format check data docs clean
+.PHONY: help setup setup-dev run notebook tutorial tools bench test coverage fuzz soak
+.PHONY: lint typecheck format check data docs clean
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
@@ -56,6 +57,9 @@ tools:  ## Chromium, a font and strace, from Debian's packages, for tests that a
 test: setup-dev  ## all tests
 	$(BIN)/python -m pytest $(ARGS)
 
+coverage: setup-dev  ## all tests, and how much of the package they run, its branches and child processes included
+	$(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90 $(ARGS)
+
 fuzz: setup-dev  ## the data reader against inputs that coverage guides to; SECONDS=120
 	$(PIP) -r requirements-fuzz.txt
 	$(BIN)/python tests/fuzz.py $(or $(SECONDS),120) docs/results/fuzz.json
@@ -81,7 +85,7 @@ format: setup-dev  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-check: lint typecheck test  ## what CI runs
+check: lint typecheck coverage  ## what CI runs
 
 data: setup  ## build data/*.jsonl from data/source/
 	$(BIN)/python data/build.py

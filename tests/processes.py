@@ -21,6 +21,11 @@ if not torch.cuda.is_available():
     CONTEXT.set_forkserver_preload(["qloratory.cli", "qloratory.pipeline"])
 
 
+def unmeasured() -> dict[str, str]:
+    """The environment for a child whose file operations fail or are counted: its coverage would be in the way."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_PROCESS_")}
+
+
 def start(arguments: list[str], log: Path, **faults: Any) -> BaseProcess:
     """`qloratory` with these arguments; what it prints goes to `log`. `faults` are those of `run_child`."""
     process = CONTEXT.Process(target=run_child, args=(arguments, str(log)), kwargs=faults)

@@ -15,6 +15,7 @@ import pytest
 from safetensors.torch import load_file
 
 from conftest import tiny_settings, write_recipe
+from processes import unmeasured
 from qloratory.checkpoint import (
     FILES,
     MANIFEST,
@@ -215,7 +216,7 @@ def test_killed_at_any_file_operation_of_a_save(tmp_path: Path) -> None:
         count += 1
         folder = two_checkpoints(tmp_path / "run")
         command = [sys.executable, "-c", SAVE.format(AUDIT), str(folder), str(count)]
-        code = subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode
+        code = subprocess.run(command, stdout=subprocess.DEVNULL, env=unmeasured(), check=False).returncode
         found.add(checked(folder))
         if code == 0:
             break
@@ -231,6 +232,7 @@ def traced(folder: Path, fault: str) -> int:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        env=unmeasured(),
     )
     assert save.stdin is not None
     assert save.stdout is not None

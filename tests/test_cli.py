@@ -1,6 +1,5 @@
 """A stranger's mistakes: one clear sentence, a documented exit code, and nothing lost."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -11,6 +10,7 @@ import pytest
 import torch
 
 from conftest import ROOT, tiny_settings, write_recipe
+from processes import unmeasured
 from qloratory.cli import COMMANDS, main
 from qloratory.errors import EXIT_CODES
 
@@ -108,7 +108,7 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(recipe: str, tmp_path: Pa
         ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
         capture_output=True,
         text=True,
-        env=os.environ | {"HF_HUB_OFFLINE": "1"},
+        env=unmeasured(),
         check=False,
     )
     assert done.returncode == 6, done.stderr
@@ -124,7 +124,7 @@ def test_a_disk_that_fills_up_while_training_is_one_sentence(recipe: str, tmp_pa
         ["bash", "-c", script],
         capture_output=True,
         text=True,
-        env=os.environ | {"HF_HUB_OFFLINE": "1"},
+        env=unmeasured(),
         check=False,
     )
     assert done.returncode == 6, done.stderr[-2000:]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from conftest import read_rows, tiny_settings, write_recipe
-from processes import finish, outcome, prepare, start
+from processes import finish, outcome, prepare, start, unmeasured
 from qloratory.checkpoint import damage, newest_good_checkpoint
 from qloratory.run import Lock
 
@@ -161,7 +161,7 @@ def test_a_directory_that_becomes_read_only(tiny_qwen: Path, tmp_path: Path) -> 
     command = [*powerless, sys.executable, "-m", "qloratory.cli", "train", recipe]
     run = tmp_path / "a" / "run"
     with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=unmeasured())
     try:
         while not (run / "checkpoint-2").exists():
             assert process.poll() is None
@@ -201,6 +201,7 @@ cp -r {small}/run {tmp_path}/kept
         ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script],
         capture_output=True,
         text=True,
+        env=unmeasured(),
         check=False,
     )
     assert "code 6" in done.stdout, done.stderr

@@ -1,12 +1,17 @@
-"""Tests see an answer's values as if it ran beside them, though it runs elsewhere."""
+"""Tests see an answer's values as if it ran beside them, though it runs elsewhere.
+
+Each verdict is made twice: in the sandbox, and by the same two processes with nothing around them.
+"""
 
 import contextlib
 import io
+import json
 import os
+from typing import Any
 
 import pytest
 
-from qloratory.sandbox import run_tests
+from qloratory.sandbox import Verdict, run_tests
 from qloratory.trial import Answer, judge, serve_answer
 
 POINT = """
@@ -184,44 +189,138 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_values_are_as_if_they_were_here(case: tuple[str, ...]) -> None:
-    code, *tests = case
-    verdict = run_tests(code, [*tests, "raise RuntimeError('reached')"], "f", 10, 512)
-    assert verdict.reason == "RuntimeError: reached"
-    assert judge_without_sandbox(code, [*tests, "raise RuntimeError('reached')"]) == verdict.reason
+ENDS = {
+    "nothing defined": ("", "f(1)", "NameError: name 'f' is not defined"),
+    "code that cannot be read": ("def f(", "f(1)", "SyntaxError: '(' was never closed (<answer>, line 1)"),
+    "an exit": ("def f(x): raise SystemExit(3)", "f(1)", "ended early with status 3"),
+    "an exit with words": ("def f(x): raise SystemExit('no')", "f(1)", "SystemExit: no"),
+    "an exit at once": ("import os\ndef f(x): os._exit(7)", "f(1)", "ended early with status 7"),
+    "an exit while loading": ("import os\nos._exit(0)", "f(1)", "ended early with status 0"),
+    "a signal": (
+        "import ctypes, faulthandler\nfaulthandler.disable()\ndef f(x): ctypes.string_at(0)",
+        "f(1)",
+        "ended early with status -11",
+    ),
+    "too much output": ("def f(x): print('x' * 2**21)", "f(1)", "OSError: printed more than 1 MiB"),
+    "a value too large": ("def f(x): return 'x' * 2**24", "f(1)", "gave a value of more than 16 MiB"),
+    "an object without a text": (
+        "class E(Exception):\n    def __str__(self): return 3\ndef f(x): raise E()",
+        "f(1)",
+        "E",
+    ),
+    "an exception of the language": ("def f(x): return {}[x]", "f('k')", "KeyError: 'k'"),
+    "an exception that takes other arguments": (
+        "def f(x): b'\\xff'.decode()",
+        "f(1)",
+        "UnicodeDecodeError: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte",
+    ),
+    "a number too long to be written": ("def f(x): raise ValueError(10**5000)", "f(1)", "ValueError"),
+    "an object that no test can give": (
+        "def f(x): return x",
+        "f(object())",
+        "TypeError: a test cannot give the answer a object",
+    ),
+    "a test that cannot be read": ("def f(x): return x", "f(", "SyntaxError: '(' was never closed (<tests>, line 1)"),
+    "an attribute that is missing": (
+        "def f(x): return x",
+        "f(1).missing",
+        "AttributeError: 'int' object has no attribute 'missing'",
+    ),
+    "a test that ends itself": ("def f(x): return x", "raise SystemExit(3)", "ended early with status 3"),
+    "an iterator that a test gives and that fails": (
+        "def f(x): return list(x)",
+        "f(1 // x for x in (1, 0))",
+        "ZeroDivisionError: integer division or modulo by zero",
+    ),
+}
+# What an answer's process could send in place of a reply: only the judge's own rules stand between it and the tests.
+PASS = ["as is", "return"]
+NO_MESSAGES: dict[str, Any] = {
+    "no nodes": {"reply": True},
+    "an empty reply": {"reply": True, "nodes": [], "after": {}, "printed": ""},
+    "no request": {"nodes": []},
+    "a function that was never given": {"nodes": [["tuple", [1, 2, 3]], ["int", "0x7"], ["tuple", []], ["dict", []]]},
+    "no outcome": {"reply": True, "nodes": [["int", "0x1"]], "after": {}, "printed": ""},
+    "a change of what is no container": {"reply": True, "nodes": [["as is", "x"]], "after": {"99": 0}, "printed": ""},
+    "an object without a number": [PASS, ["object", "x"]],
+    "an object of an unknown kind": [PASS, ["other", 1]],
+    "a plain value that is none": [PASS, ["extended", 1, 4], ["tuple", []], ["list", []]],
+    "an exception that is none": [["as is", "raise"], ["int", "0x1"]],
+    "an exception class that is none": [["as is", "raise"], ["error", 1, "m", "E", "int"]],
+    "an exception class of no known base": [["as is", "raise"], ["error", 1, "m", "E", "nothing"]],
+    "a list in place of a namespace": [PASS, ["list", []]],
+}
 
 
-@pytest.mark.parametrize(
-    ("test", "reason"),
-    [
-        ("f(object())", "TypeError: a test cannot give the answer a object"),
-        ("f(", "SyntaxError: '(' was never closed (<tests>, line 1)"),
-        ("f(1).missing", "AttributeError: 'int' object has no attribute 'missing'"),
-        ("raise SystemExit(3)", "ended early with status 3"),
-    ],
-)
-def test_tests_that_cannot_be_run_say_why(test: str, reason: str) -> None:
-    assert run_tests("def f(x): return x", [test], "f", 10, 256).reason == reason
-    assert judge_without_sandbox("def f(x): return x", [test]) == reason
-
-
-def judge_without_sandbox(code: str, tests: list[str]) -> str:
-    """The verdict's reason, from the same two processes with nothing around them: isolation must not change it."""
+def judge_without_sandbox(code: str, tests: list[str]) -> Verdict:
+    """The verdict of the same two processes with nothing around them: isolation must not change it."""
     (answer_reads, judge_writes), (judge_reads, answer_writes) = os.pipe(), os.pipe()
     process = os.fork()
     if process == 0:
         with contextlib.suppress(BaseException):
-            os.close(judge_writes)  # so that it sees the judge go
+            os.close(judge_writes)  # so that it sees the judge go, when it reads and when it writes
+            os.close(judge_reads)
             serve_answer(answer_reads, answer_writes)
         os._exit(0)
     os.close(answer_writes)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             request = {"code": code, "tests": tests, "entry_point": "f"}
-            return judge(request, Answer(judge_reads, judge_writes, process))["reason"]
+            return Verdict(**judge(request, Answer(judge_reads, judge_writes, process)))
     finally:
         for end in (answer_reads, judge_reads, judge_writes):
             os.close(end)
         with contextlib.suppress(ChildProcessError):  # who is told that the answer ended early has waited for it
             os.waitpid(process, 0)
+
+
+@pytest.mark.promise("Isolation changes no verdict: without the sandbox, the same code and tests are judged the same.")
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_values_are_as_if_they_were_here(case: tuple[str, ...]) -> None:
+    code, *tests = case
+    tests.append("raise RuntimeError('reached')")
+    verdict = run_tests(code, tests, "f", 10, 512)
+    assert verdict == Verdict(passed=False, reason="RuntimeError: reached")
+    assert judge_without_sandbox(code, tests) == verdict
+
+
+@pytest.mark.parametrize(("code", "test", "reason"), ENDS.values(), ids=ENDS)
+def test_what_ends_the_tests_is_the_reason(code: str, test: str, reason: str) -> None:
+    verdict = run_tests(code, [test], "f", 10, 512)
+    assert verdict == Verdict(passed=False, reason=reason)
+    assert judge_without_sandbox(code, [test]) == verdict
+
+
+@pytest.mark.parametrize(
+    ("code", "passed"),
+    [
+        ("def f(x): return x", True),
+        ("def other(x): return x", True),
+        ("def a(x): return x\ndef b(x): return x", False),
+        ("def f(x): return 0", False),
+    ],
+)
+def test_whether_it_passes_is_the_same_without_a_sandbox(code: str, passed: bool) -> None:
+    verdict = run_tests(code, ["assert f(1) == 1"], "f", 10, 512)
+    assert verdict.passed is passed
+    assert judge_without_sandbox(code, ["assert f(1) == 1"]) == verdict
+
+
+def message_bytes(content: Any) -> bytes:
+    """A message as it crosses; a list is the outcome and the value of a reply, with what nodes they need."""
+    if isinstance(content, list):
+        nodes = [["tuple", [1, 2, 3]], content[0], content[1], *(content[2:] or [["tuple", []]])]
+        content = {"reply": True, "nodes": nodes, "after": {}, "printed": ""}
+    data = json.dumps(content).encode()
+    return len(data).to_bytes(4, "little") + data
+
+
+@pytest.mark.parametrize("content", NO_MESSAGES.values(), ids=NO_MESSAGES)
+def test_a_reply_that_is_none_is_no_pass(content: Any) -> None:
+    """The judge reads what stands in the pipe already, whatever it asks for."""
+    to_answer, from_answer = os.pipe(), os.pipe()
+    os.write(from_answer[1], message_bytes(content))
+    verdict = judge({"code": "", "tests": [], "entry_point": "f"}, Answer(from_answer[0], to_answer[1], 0))
+    for descriptor in (*to_answer, *from_answer):
+        os.close(descriptor)
+    assert verdict == {"passed": False, "reason": "sent what is no message"}
