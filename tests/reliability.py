@@ -21,6 +21,7 @@ TITLES = {
     "test_generate": "Control tokens in data",
     "test_fuzz": "Any input",
     "test_hub": "Models from the Hub",
+    "test_template": "Model and adapter files",
     "test_trust": "Model and adapter files",
     "test_tokenizer": "Model and adapter files",
     "test_model": "Model and adapter files",

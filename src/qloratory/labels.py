@@ -9,12 +9,12 @@ import re
 from typing import Any
 
 from datasets import Dataset
-from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from qloratory.config import one_line
 from qloratory.data import Message, Row
 from qloratory.errors import LabelError, TooLongError
+from qloratory.template import render_template
 
 IGNORED = -100
 
@@ -129,14 +129,14 @@ def render_chat(messages: list[Message], tokenizer: PreTrainedTokenizerBase, *, 
     """A conversation as the chat template writes it.
 
     Raises:
-        LabelError: The template fails on it; some do on purpose, on a system message for example.
+        LabelError: The template fails on it; some do on purpose, on a system message for example; or it takes too much.
     """
     try:
-        rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=add_generation_prompt)
-    except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise LabelError(f"the model's chat template fails on a conversation: {one_line(error)[:200]}") from None
-    assert isinstance(rendered, str)
-    return rendered
+        template = tokenizer.get_chat_template()
+    except ValueError as error:
+        raise LabelError(f"the model's chat template cannot be told: {one_line(error)[:200]}") from None
+    values = {"messages": messages, "tools": None, "documents": None, "add_generation_prompt": add_generation_prompt}
+    return render_template(template, values | tokenizer.special_tokens_map)
 
 
 def last_index(items: list[int], item: int | None) -> int:

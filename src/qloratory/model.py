@@ -32,6 +32,7 @@ from transformers import (
 from qloratory.config import Config, LoraSection, ModelSection, QuantizationSection, one_line
 from qloratory.errors import HardwareError, ModelError
 from qloratory.hub import fetch_model
+from qloratory.template import RENDERER
 from qloratory.trust import check_adapter_folder, check_model_folder
 
 
@@ -170,6 +171,7 @@ def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
     Raises:
         ModelError: There is no tokenizer, or it has no chat template or no end token.
     """
+    RENDERER.start()  # it is ready when the tokenizer is
     tokenizer = from_pretrained(AutoTokenizer, source)
     if not tokenizer.chat_template:
         raise ModelError(
