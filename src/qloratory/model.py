@@ -32,7 +32,7 @@ from qloratory.config import Config, LoraSection, ModelSection, QuantizationSect
 from qloratory.errors import HardwareError, ModelError
 from qloratory.hub import fetch_model
 from qloratory.template import RENDERER
-from qloratory.trust import check_adapter_folder, check_model_folder
+from qloratory.trust import check_adapter_folder, check_model_folder, told_as_one_sentence
 
 
 @dataclass(frozen=True)
@@ -261,14 +261,10 @@ def four_bit_config(section: QuantizationSection) -> BitsAndBytesConfig:
 
 def from_pretrained(auto_class: Any, source: Source, **arguments: Any) -> Any:
     """`from_pretrained` whose failures are one sentence. Code that a model brings along is never run."""
-    try:
+    with told_as_one_sentence(f"{source.name_or_path} cannot be loaded", ModelError):
         return auto_class.from_pretrained(
             source.name_or_path, trust_remote_code=False, local_files_only=True, **arguments
         )
-    except Exception as error:  # a folder may hold anything, and so anything may come out of the libraries
-        raise ModelError(
-            f"{source.name_or_path} cannot be loaded, is the folder complete? {one_line(error)[:300]}"
-        ) from error
 
 
 def check_complete(model: nn.Module, missing: Collection[str], source: Source) -> None:
