@@ -18,6 +18,7 @@ TITLES = {
     "test_intake": "Data",
     "test_data": "Data",
     "test_labels": "Control tokens in data",
+    "test_tokenizers": "Control tokens in data",
     "test_generate": "Control tokens in data",
     "test_fuzz": "Any input",
     "test_hub": "Models from the Hub",

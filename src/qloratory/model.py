@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import bitsandbytes as bnb
 import peft
@@ -33,7 +33,7 @@ from qloratory.config import Config, LoraSection, ModelSection, QuantizationSect
 from qloratory.errors import HardwareError, ModelError
 from qloratory.hub import fetch_model
 from qloratory.template import RENDERER
-from qloratory.trust import check_adapter_folder, check_model_folder
+from qloratory.trust import check_adapter_folder, check_model_folder, told_as_one_sentence
 
 
 @dataclass(frozen=True)
@@ -182,11 +182,11 @@ def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
     if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
         has_other = "<|endoftext|>" in tokenizer.get_vocab() and tokenizer.eos_token != "<|endoftext|>"
         tokenizer.pad_token = "<|endoftext|>" if has_other else tokenizer.eos_token
-    check_tokenizer(tokenizer, source)
+    check_vocabulary(tokenizer, source)
     return tokenizer
 
 
-def check_tokenizer(tokenizer: PreTrainedTokenizerBase, source: Source) -> None:
+def check_vocabulary(tokenizer: PreTrainedTokenizerBase, source: Source) -> None:
     """Try it, and refuse tokens for which the model has no embedding.
 
     Some models have special tokens too many, of pictures for example, that no conversation uses.
@@ -194,10 +194,8 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerBase, source: Source) -> None:
     Raises:
         ModelError: It fails, or gives what the model does not know.
     """
-    try:
+    with told_as_one_sentence(f"{source.name_or_path} cannot be loaded", ModelError):
         tokenizer.decode(tokenizer(PROBE)["input_ids"])
-    except BaseException as error:
-        refuse_to_load(source, error)
     size = from_pretrained(AutoConfig, source).get_text_config().vocab_size
     special = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
     used = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id}
@@ -288,24 +286,10 @@ def four_bit_config(section: QuantizationSection) -> BitsAndBytesConfig:
 
 def from_pretrained(auto_class: Any, source: Source, **arguments: Any) -> Any:
     """`from_pretrained` whose failures are one sentence. Code that a model brings along is never run."""
-    try:
+    with told_as_one_sentence(f"{source.name_or_path} cannot be loaded", ModelError):
         return auto_class.from_pretrained(
             source.name_or_path, trust_remote_code=False, local_files_only=True, **arguments
         )
-    except BaseException as error:
-        refuse_to_load(source, error)
-
-
-def refuse_to_load(source: Source, error: BaseException) -> NoReturn:
-    """A folder may hold anything, and so anything may come out of the libraries; Rust's panics are no `Exception`.
-
-    Raises:
-        ModelError: With the reason. What is no error of a library goes on as it is.
-    """
-    if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-        raise error
-    reason = one_line(error)[:300]
-    raise ModelError(f"{source.name_or_path} cannot be loaded, is the folder complete? {reason}") from error
 
 
 def check_complete(model: nn.Module, missing: Collection[str], source: Source) -> None:
