@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from qloratory.confine import LAYERS
 from qloratory.run import RunDirectory, write_json, write_jsonl
 from qloratory.style import RULE_NAMES
 
@@ -49,6 +50,8 @@ def make_record() -> dict[str, Any]:
             "gpu": None,
             "system": "Linux x86_64",
         },
+        "rejected_rows": 6,
+        "data": make_data(),
         "data_sha256": {"train.jsonl": HASH, "heldout.jsonl": HASH[::-1]},
         "model": {"name_or_path": "smollm2-135m-instruct", "revision": None, "sha256": {"model.safetensors": HASH[5:]}},
         "models": {
@@ -76,6 +79,7 @@ def make_record() -> dict[str, Any]:
             "rows": 240,
             "tokens": 61234,
             "supervised_tokens": 36740,
+            "end_tokens": 240,
             "trainable_parameters": 4884480,
             "total_parameters": 139399488,
             "rows_per_step": 16,
@@ -90,6 +94,37 @@ def make_record() -> dict[str, Any]:
             "dequantized": {"kl": 1.9479e-08, "kl_max": 3.635e-07, "same_argmax": 1.0, "tokens": 2236},
             "original": {"kl": 0.01234, "kl_max": 0.5678, "same_argmax": 0.9711, "tokens": 2236},
         },
+    }
+
+
+def make_data() -> dict[str, Any]:
+    """What was found in the three files: in skip mode, with 6 rows of the training file set aside."""
+    reasons = [
+        "not JSON (Expecting value: line 1 column 12 (char 11))",
+        "repeats data/train.jsonl:2, to the letter",
+        "has 1190 tokens, 166 more than train.max_length=1024; cut there, the end token would be lost",
+    ]
+    return {
+        "train": {
+            **make_file("train", 246),
+            "rows_set_aside": 6,
+            "repeats": {"exact": 2, "normalized": 1},
+            "first_reasons": [{"line": 5 + 8 * at, "reason": reason} for at, reason in enumerate(reasons)],
+            "over_max_length": {"rows": 2, "tokens": 2391, "tokens_beyond": 343},
+        },
+        "heldout": make_file("heldout", 12),
+        "general": make_file("general", 20),
+    }
+
+
+def make_file(name: str, rows: int) -> dict[str, Any]:
+    """One without findings."""
+    return {
+        "file": f"data/{name}.jsonl",
+        "rows_read": rows,
+        "rows_set_aside": 0,
+        "repeats": {"exact": 0, "normalized": 0},
+        "first_reasons": [],
     }
 
 
@@ -145,7 +180,15 @@ def make_evaluation() -> dict[str, Any]:
         }
         for which, (style, rules, tests) in shares.items()
     }
-    return scores | {"details": {which: [make_verdict(which, task) for task in range(TASKS)] for which in shares}}
+    details = {which: [make_verdict(which, task) for task in range(TASKS)] for which in shares}
+    return scores | {"isolation": make_isolation(), "details": details}
+
+
+def make_isolation() -> dict[str, Any]:
+    """All required layers, and one optional one too few."""
+    why = "Function not implemented"
+    layers = [name for name in LAYERS if name != "Landlock"]
+    return {"execute": True, "layers": layers, "missing": {}, "missing_optional": {"Landlock": why}}
 
 
 def make_verdict(which: str, task: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from pathlib import Path
 
 import goals
 
@@ -81,6 +82,25 @@ def test_the_tree_lists_every_module_and_links_resolve() -> None:
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "data" / "README.md"):
         for link in re.findall(r"\]\(((?!http)[^)]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / link).exists(), (page, link)
+
+
+def fields_of(page: str, heading: str) -> list[str]:
+    """The names in the first column of the first table below a heading."""
+    table = page.split(heading, 1)[1].split("\n\n| ", 1)[1].split("\n\n")[0]
+    return re.findall(r"^\| `(.*?)` \|", table, re.MULTILINE)
+
+
+def test_the_run_directorys_page_names_what_a_run_leaves(finished_run: Path) -> None:
+    page = (ROOT / "docs" / "run-directory.md").read_text(encoding="utf-8")
+    run = finished_run / "run"
+    record, evaluation = (json.loads((run / f"{name}.json").read_text("utf-8")) for name in ("run", "evaluation"))
+    assert set(fields_of(page, "## run.json")) == set(record)
+    assert set(fields_of(page, "`data` has `train`, `heldout` and `general`")) == set(record["data"]["train"])
+    assert set(fields_of(page, "## evaluation.json")) == set(evaluation)
+    assert all(f"`{name}`" in page.split("`isolation` has ")[1] for name in evaluation["isolation"])
+    files = set(fields_of(page, "# The run directory, file by file"))
+    left = {re.sub(r"checkpoint-\d+", "checkpoint-N/", path.name) for path in run.iterdir()}
+    assert files - {"rejected.jsonl", "<adapter_name>-merged/"} == left - {"tiny-coder"} | {"<adapter_name>/"}
 
 
 def test_the_tutorials_minutes_are_the_records() -> None:

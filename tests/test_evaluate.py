@@ -7,7 +7,9 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from conftest import ROOT, read_rows
+from qloratory import sandbox
 from qloratory.config import EvaluateSection
+from qloratory.confine import LAYERS
 from qloratory.data import default_formatting_func, format_rows
 from qloratory.errors import OutputError
 from qloratory.evaluate import general_loss, score_answers, share
@@ -48,6 +50,20 @@ def test_code_in_fences_is_tested_fairly() -> None:
 def test_code_is_not_run_where_that_is_switched_off() -> None:
     answers = [{"answer": task["completion"]} for task in TASKS]
     assert score_answers(answers, TASKS, EvaluateSection(execute=False))["tests_passed"]["n"] == 0
+
+
+def test_isolation_is_described_by_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "missing_layers", lambda: {"IPC namespace": "No space left", "Landlock": "Not there"})
+    told = sandbox.describe_isolation("anyway")
+    assert (told["execute"], told["missing"]) == ("anyway", {"IPC namespace": "No space left"})
+    assert told["missing_optional"] == {"Landlock": "Not there"}
+    assert told["layers"] == [layer for layer in LAYERS if layer not in ("IPC namespace", "Landlock")]
+
+
+def test_no_layer_is_tried_where_no_code_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(sandbox, "missing_layers")
+    told = sandbox.describe_isolation(False)
+    assert told == {"execute": False, "layers": [], "missing": {}, "missing_optional": {}}
 
 
 def test_answers_of_other_tasks_are_refused() -> None:

@@ -15,7 +15,7 @@ from qloratory.cli import main
 from qloratory.config import DataSection
 from qloratory.data import MAX_LINE_BYTES, default_formatting_func
 from qloratory.errors import DataError
-from qloratory.intake import Intake, Rejected, find_prompts, save_rejected, take_in
+from qloratory.intake import Intake, Rejected, describe_intake, find_prompts, save_rejected, take_in
 from qloratory.labels import check_fits
 
 GOOD = b'{"prompt": "q", "completion": "a"}'
@@ -126,6 +126,32 @@ def test_byte_order_marks(tmp_path: Path) -> None:
                 take(GOOD.decode().encode(encoding), tmp_path, mode)
 
 
+def findings_of(intake: Intake) -> tuple[Any, ...]:
+    """What run.json tells of a file, but for its name."""
+    told = describe_intake(intake)
+    assert told.pop("file") == str(intake.source)
+    assert set(told) == {"rows_read", "rows_set_aside", "repeats", "first_reasons"}
+    return told["rows_read"], told["rows_set_aside"], told["repeats"], told["first_reasons"]
+
+
+def test_the_first_reasons_are_few_and_short(tmp_path: Path) -> None:
+    """A row of the user's own form fails with what it likes, in lines, and with the whole row."""
+
+    def fails(row: dict[str, Any]) -> dict[str, Any]:
+        if "bad" in row:
+            raise DataError("<b>no\n  good</b> " + row["bad"])
+        return default_formatting_func(row)
+
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b"\n".join([GOOD, *[json.dumps({"bad": "x" * 5000}).encode()] * 5]))
+    intake = take_in(path, fails, DataSection(on_bad_row="skip"), Rejected())
+    read, set_aside, _, reasons = findings_of(intake)
+    assert (read, set_aside) == (6, 5)
+    assert [first["line"] for first in reasons] == [2, 3, 4]
+    assert {first["reason"][:20] for first in reasons} == {"<b>no good</b> xxxxx"}
+    assert {len(first["reason"]) for first in reasons} == {300}
+
+
 REPEATS = [row("Add 2.", "x"), row("other"), row("Add 2.", "x"), row("add  2.\n", "X"), row("Add 2.", "y")]
 
 
@@ -133,12 +159,15 @@ REPEATS = [row("Add 2.", "x"), row("other"), row("Add 2.", "x"), row("add  2.\n"
 def test_repeats_are_told_or_set_aside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     intake, _ = take(b"\n".join(REPEATS), tmp_path)
     assert len(intake.shaped) == 5
+    assert findings_of(intake) == (5, 0, {"exact": 1, "normalized": 1}, [])
     told = capsys.readouterr().out
     assert "2 of 5 rows" in told
     assert "repeat an earlier one, 1 to the letter; the first is" in told
     assert "rows.jsonl:3" in told
     intake, rejected = take(b"\n".join(REPEATS), tmp_path, "skip")
     assert len(intake.shaped) == 3  # another answer to the same question is no repeat
+    assert findings_of(intake)[:3] == (5, 2, {"exact": 1, "normalized": 1})
+    assert [first["line"] for first in findings_of(intake)[3]] == [3, 4]
     path = tmp_path / "rows.jsonl"
     assert [entry["reason"] for entry in rejected] == [
         f"repeats {path}:1, to the letter", f"repeats {path}:1, apart from case and spacing",
@@ -270,6 +299,66 @@ def test_rows_that_are_too_long(tiny_qwen: Path, tmp_path: Path, capsys: pytest.
         f"has {tokens} tokens, {tokens - 1024} more than train.max_length=1024; cut there"
     )
     assert json.loads((tmp_path / "run" / "run.json").read_text())["rejected_rows"] == 1
+
+
+@pytest.mark.promise(
+    "run.json and the report tell of each data file what was read, set aside, repeated or too long, and why."
+)
+def test_the_record_and_the_report_tell_what_was_found(tiny_qwen: Path, tmp_path: Path) -> None:
+    settings = tiny_settings(tiny_qwen, tmp_path)
+    good = [row(f"Add {number}.", "x") for number in range(4)]
+    bad = [b"<script>alert(1)</script>", row("<script>alert(2)</script>", {"<b>": 1})]
+    repeats = [good[0], good[1], row("ADD  2.", "x")]
+    too_long = [row("q", "x = 1\n" * 400)]
+    for name, rows in {"train": [*good, *bad, *repeats, *too_long], "heldout": [row("Subtract."), *bad[:1]]}.items():
+        settings["data"][f"{name}_file"] = str(tmp_path / f"{name}.jsonl")
+        (tmp_path / f"{name}.jsonl").write_bytes(b"\n".join(rows))
+    recipe = str(write_recipe(tmp_path, settings))
+    assert main(["train", recipe, "data.on_bad_row=skip", "train.max_steps=1"]) == 0
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    found = record["data"]
+    assert {name: (told["rows_read"], told["rows_set_aside"]) for name, told in found.items()} == {
+        "train": (10, 6), "heldout": (2, 1), "general": (46, 0),
+    }  # fmt: skip
+    assert found["train"]["repeats"] == {"exact": 2, "normalized": 1}
+    reasons = found["train"]["first_reasons"]
+    rejected = read_rows(tmp_path / "run" / "rejected.jsonl")
+    assert (
+        reasons
+        == [
+            {"line": entry["line"], "reason": entry["reason"]}
+            for entry in rejected
+            if entry["file"] == found["train"]["file"]
+        ][:3]
+    )
+    tokens = int(rejected[-1]["reason"].split()[1])
+    assert found["train"]["over_max_length"] == {"rows": 1, "tokens": tokens, "tokens_beyond": tokens - 1024}
+    assert all("over_max_length" not in found[name] for name in ("heldout", "general"))  # no limit holds for them
+    assert record["training"]["rows"] == record["training"]["end_tokens"] == 4
+    assert main(["report", recipe]) == 0
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "Set aside: 7 of 58 rows. Each is in rejected.jsonl" in page
+    assert f"{tmp_path}/train.jsonl:6" in page
+    assert "&lt;b&gt;" in page
+    assert "<b>&#39;" not in page
+    assert "<script" not in page
+
+
+def test_what_generate_reads_first_is_recorded_too(
+    tiny_qwen: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = tiny_settings(tiny_qwen, tmp_path)
+    settings["data"]["heldout_file"] = str(tmp_path / "heldout.jsonl")
+    (tmp_path / "heldout.jsonl").write_bytes(row("Subtract.") + b"\n{")
+    recipe = str(write_recipe(tmp_path, settings))
+    assert main(["generate", recipe, "--baseline"]) == 3
+    assert "heldout.jsonl:2: not JSON" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    assert main(["generate", recipe, "--baseline", "data.on_bad_row=skip"]) == 0
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (record["data"]["heldout"]["rows_set_aside"], record["rejected_rows"]) == (1, 1)
+    assert set(record["data"]) == {"heldout", "general"}
+    assert len(read_rows(tmp_path / "run" / "rejected.jsonl")) == 1
 
 
 def test_rows_that_the_template_cannot_take_are_set_aside(tiny_qwen: Path, tmp_path: Path) -> None:

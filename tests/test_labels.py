@@ -94,6 +94,7 @@ def test_the_guard_accepts_right_labels_and_counts_them(tokenizer: PreTrainedTok
     assert counts["rows"] == 2
     assert counts["tokens"] == int(batch["attention_mask"].sum())
     assert counts["supervised_tokens"] == int((batch["labels"] != IGNORED).sum())
+    assert counts["end_tokens"] == int((batch["labels"] == tokenizer.eos_token_id).sum()) == 2
 
 
 def first_loss(batch: Any) -> int:

@@ -5,10 +5,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from record import make_record
 
 from conftest import read_rows
 from qloratory import choose
 from qloratory.cli import main
+from qloratory.confine import LAYERS, OPTIONAL
 
 CHECKPOINT = {
     "adapter_config.json", "adapter_model.safetensors", "manifest.json", "optimizer.safetensors", "rng_state.json",
@@ -46,6 +48,29 @@ def test_scores_and_answers_have_their_form(finished_run: Path) -> None:
     assert [row["prompt"] for row in read_rows(run / "baseline.jsonl")] == [
         row["prompt"] for row in read_rows(run / "finetuned.jsonl")
     ]
+
+
+def test_a_run_tells_what_came_in_and_how_code_was_isolated(finished_run: Path) -> None:
+    record = json.loads((finished_run / "run" / "run.json").read_text(encoding="utf-8"))
+    assert {name: (found["rows_read"], found["rows_set_aside"]) for name, found in record["data"].items()} == {
+        "train": (16, 0), "heldout": (63, 0), "general": (46, 0),
+    }  # fmt: skip
+    assert record["data"]["train"]["over_max_length"] == {"rows": 0, "tokens": 0, "tokens_beyond": 0}
+    assert record["training"]["end_tokens"] == record["training"]["rows"] == 16
+    isolation = json.loads((finished_run / "run" / "evaluation.json").read_text(encoding="utf-8"))["isolation"]
+    assert isolation["execute"] is True
+    assert isolation["missing"] == {}
+    assert set(LAYERS) - set(OPTIONAL) <= set(isolation["layers"])
+    page = (finished_run / "run" / "report.html").read_text(encoding="utf-8")
+    assert "All 125 rows came in" in page
+    assert "Rows that were cut: 0 of 16 to train on. End tokens that are there, with loss: 16 of 16." in page
+    assert "code ran in full isolation" in page
+
+
+def test_a_committed_record_has_scores_of_models_alone(finished_run: Path) -> None:
+    made = make_record(finished_run / "run")
+    assert set(made["scores"]) == {"baseline", "finetuned", "merged"}
+    assert made["isolation"]["execute"] is True
 
 
 def test_metrics_have_a_line_a_step(finished_run: Path) -> None:

@@ -21,6 +21,7 @@ from report_runs import (
     TASKS,
     make_answer,
     make_evaluation,
+    make_file,
     make_metrics,
     make_record,
     write_run,
@@ -99,6 +100,13 @@ FACTS = [
     "0123456789ab+changes",
     "train.jsonl db0fb848a84b",
     "6 of 12 held-out prompts, chosen by rule",
+    "Set aside: 6 of 278 rows. Each is in rejected.jsonl beside this report",
+    "data/train.jsonl 246 6 2 1 data/heldout.jsonl 12 0 0 0",
+    "data/train.jsonl:13 repeats data/train.jsonl:2, to the letter",
+    "Rows longer than train.max_length, set aside whole: 2, with 2,391 tokens, 343 of them beyond it.",
+    "Rows that were cut: 0 of 240 to train on. End tokens that are there, with loss: 240 of 240.",
+    "code ran in full isolation. Layers that were there: user namespace, mount namespace, process",
+    "Without optional ones: Landlock (Function not implemented).",
     "Row 1 of the training data, token by token",
     "812 of 2,400 places",
     "37.3 37.3 0 %",
@@ -161,6 +169,7 @@ def test_sections_stand_in_the_order_of_a_reader(run: RunDirectory) -> None:
     assert headings(run) == [
         "Scores",
         "Answers before and after",
+        "Data",
         "What carried loss",
         "Training curves",
         "Adapter and merged model",
@@ -170,12 +179,84 @@ def test_sections_stand_in_the_order_of_a_reader(run: RunDirectory) -> None:
     ]
 
 
-def test_runs_without_inspection_and_memory_are_reported(run: RunDirectory) -> None:
-    """As those of earlier versions are."""
+def test_runs_of_earlier_versions_are_reported(run: RunDirectory) -> None:
+    """Without inspection, memory, what was found in the data, and isolation."""
     run.inspection.unlink()
-    write_json(run.record, {name: fact for name, fact in make_record().items() if name != "memory"})
-    write_report(run)
-    assert not {"What carried loss", "Memory"} & set(headings(run))
+    record = {name: fact for name, fact in make_record().items() if name not in ("memory", "data")}
+    del record["training"]["end_tokens"]
+    write_json(run.record, record)
+    write_json(run.evaluation, {name: fact for name, fact in make_evaluation().items() if name != "isolation"})
+    text = write_report(run)
+    assert not {"Data", "What carried loss", "Memory"} & set(headings(run))
+    assert "solation" not in text
+    read_page(run)
+
+
+def test_data_without_findings_is_a_short_line(run: RunDirectory) -> None:
+    record = make_record()
+    record["data"] = {name: make_file(name, 100) for name in ("train", "heldout", "general")}
+    write_json(run.record, record)
+    text = write_report(run)
+    assert "All 300 rows came in: none was bad or too long, and none repeats another." in text
+    assert "Rows that were cut: 0 of 240" in text
+    assert "rejected.jsonl" not in text + page_of(run)
+    assert "What the data files held" not in text + page_of(run)
+
+
+def test_repeats_alone_are_told(run: RunDirectory) -> None:
+    """As in strict mode, where they stay in."""
+    record = make_record()
+    record["data"] = {"train": make_file("train", 100) | {"repeats": {"exact": 0, "normalized": 7}}}
+    write_json(run.record, record)
+    text = write_report(run)
+    assert re.search(r"data/train\.jsonl +100 +0 +0 +7\n", text)
+    assert "rejected.jsonl" not in text
+    assert "No row was set aside; all 100 came in, those that repeat another among them." in text
+
+
+def test_a_row_that_lost_its_end_would_be_told(run: RunDirectory) -> None:
+    rewrite(run.record, '"end_tokens": 240', '"end_tokens": 238')
+    assert "Rows that were cut: 2 of 240 to train on. End tokens that are there, with loss: 238 of 240." in " ".join(
+        write_report(run).split()
+    )
+
+
+@pytest.mark.promise("Where generated code ran without full isolation, or not at all, the report says so at the score.")
+@pytest.mark.parametrize(
+    ("isolation", "mark", "note"),
+    [
+        (
+            {"execute": "anyway", "layers": ["seccomp filter"], "missing": {"user namespace": "No space left"}},
+            "code run without full isolation",
+            "Missing: user namespace (No space left). Layers that were there: seccomp filter.",
+        ),
+        (
+            {"execute": "anyway", "layers": [], "missing": {"user namespace": "No space left"}},
+            "code run without full isolation",
+            "Layers that were there: none.",
+        ),
+        (
+            {"execute": False, "layers": [], "missing": {}},
+            "code not run",
+            "code was not run (evaluate.execute=false): there is no score of the tests.",
+        ),
+    ],
+)
+def test_isolation_is_told_at_the_tests_score(
+    isolation: dict[str, Any], mark: str, note: str, run: RunDirectory
+) -> None:
+    evaluation = make_evaluation() | {"isolation": isolation | {"missing_optional": {}}}
+    if isolation["execute"] is False:
+        for which in ("baseline", "finetuned", "merged"):
+            evaluation[which]["tests_passed"] = {"value": None, "n": 0, "ci95": None}
+    write_json(run.evaluation, evaluation)
+    text = " ".join(write_report(run).split())
+    words = words_of(page_of(run))
+    assert note in words
+    assert mark in text
+    assert re.search(rf"Answers that pass their tests {mark} (16\.7 %|not measured)", words)
+    assert (f"answers that pass their tests, {mark}: 16.7 % before" in text) == (isolation["execute"] == "anyway")
+    assert "full isolation. Layers" not in words
     read_page(run)
 
 
@@ -194,6 +275,14 @@ def test_every_share_has_its_dot_and_whisker(run: RunDirectory) -> None:
     assert page.count('class="whisker"') == page.count('class="dot') == 9
     assert '<circle class="dot finetuned" cx="371.5"' in page  # 58 + 0.9167 * 342
     assert 'd="M303.1 ' in page  # its interval starts at 0.9167 - 0.2
+
+
+def test_nothing_is_said_of_isolation_where_there_were_no_tests(run: RunDirectory) -> None:
+    evaluation = make_evaluation()
+    for which in ("baseline", "finetuned", "merged"):
+        evaluation[which]["tests_passed"] = {"value": None, "n": 0, "ci95": None}
+    write_json(run.evaluation, evaluation)
+    assert "solation" not in write_report(run)
 
 
 def test_verdicts_of_other_answers_are_not_shown(run: RunDirectory) -> None:
@@ -217,7 +306,14 @@ def test_training_alone_is_reported(run: RunDirectory) -> None:
     run.evaluation.unlink()
     write_json(run.record, {name: fact for name, fact in make_record().items() if name not in ("models", "agreement")})
     text = write_report(run)
-    assert headings(run) == ["What carried loss", "Training curves", "Memory", "What was trained", "Environment"]
+    assert headings(run) == [
+        "Data",
+        "What carried loss",
+        "Training curves",
+        "Memory",
+        "What was trained",
+        "Environment",
+    ]
     assert commands(text) == ["generate RECIPE", "merge RECIPE", "evaluate RECIPE"]
     assert commands(words_of(page_of(run))) == ["generate RECIPE", "merge RECIPE", "evaluate RECIPE"]
     read_page(run)
@@ -231,7 +327,7 @@ def test_baseline_answers_alone_are_reported(run: RunDirectory) -> None:
     del record["training"], record["agreement"], record["memory"]
     write_json(run.record, record)
     text = write_report(run)
-    assert headings(run) == ["Answers before", "Adapter and merged model", "Environment"]
+    assert headings(run) == ["Answers before", "Data", "Adapter and merged model", "Environment"]
     assert "To be trained: a LoRA adapter of rank 16" in text
     assert commands(text) == ["train RECIPE --resume", "generate RECIPE", "merge RECIPE", "evaluate RECIPE"]
     assert "The first 4 of 12 held-out prompts." in text
@@ -296,8 +392,11 @@ def test_nothing_from_models_or_data_becomes_markup(run: RunDirectory) -> None:
     for which in ("baseline", "finetuned"):
         for verdict in evaluation["details"][which]:
             verdict |= {"id": attack, "reason": attack, "tests_passed": False, "rules": {attack: False}}
+    evaluation["isolation"] |= {"missing": {attack: attack}, "layers": [attack]}
     write_json(run.evaluation, evaluation)
     rewrite(run.record, "smollm2-135m-instruct", attack)
+    rewrite(run.record, "data/train.jsonl", attack)
+    rewrite(run.record, "not JSON", attack)
     write_report(run)
     reader = read_page(run)
     assert not {"script", "img"} & set(reader.tags)

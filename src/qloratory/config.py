@@ -54,7 +54,9 @@ class DataSection(Section):
         None, description="path/to/file.py:function that turns a row into {'prompt': …, 'completion': …}"
     )
     on_bad_row: Literal["strict", "skip"] = Field(
-        "strict", description="strict: a bad row stops the run; skip: it is set aside into rejected.jsonl, and told"
+        "strict",
+        description="strict: a bad row stops the run; skip: it is set aside into rejected.jsonl, and told "
+        "on the terminal, in run.json and in the report",
     )
     max_memory_mib: int = Field(2048, ge=1, description="memory that one file's rows may take; more is refused")
 
@@ -100,7 +102,8 @@ class EvaluateSection(Section):
     batch_size: int = Field(8, ge=1, description="conversations a forward pass when measuring loss")
     execute: bool | Literal["anyway"] = Field(
         True,
-        description="run the answers' code against their unit tests; anyway: even where isolation is incomplete",
+        description="run the answers' code against their unit tests; anyway: even where isolation is incomplete, "
+        "which evaluation.json and the report then say",
     )
     timeout_seconds: float = Field(10.0, gt=0, description="wall time an answer's code may take")
     memory_mib: int = Field(512, ge=64, description="memory an answer's code may take")

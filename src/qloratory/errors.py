@@ -38,6 +38,14 @@ class LabelError(QloratoryError):
     meaning = "the guard refused to train: the labels are not what was asked for"
 
 
+class TooLongError(LabelError):
+    """A row beyond train.max_length: how many tokens it has, and how many of them beyond."""
+
+    def __init__(self, message: str, tokens: int = 0, beyond: int = 0) -> None:
+        super().__init__(message)
+        self.tokens, self.beyond = tokens, beyond
+
+
 class TrainingError(QloratoryError):
     exit_code = 8
     meaning = "training went wrong: the loss or a gradient is not a number any more"

@@ -53,6 +53,13 @@ def verdicts_of(facts: Facts, which: str) -> list[Row]:
     return verdicts if same else []
 
 
+def isolation_of(evaluation: Row) -> Row:
+    """What kept the answers' code from doing harm; empty where that is not recorded, or where there were no tests."""
+    isolation = evaluation.get("isolation", {})
+    tested = any(evaluation[which]["tests_passed"]["n"] for which in WHEN if which in evaluation)
+    return isolation if tested or isolation.get("execute") is False else {}
+
+
 def is_outdated(facts: Facts, which: str) -> bool:
     """Whether the model was measured again after it was scored: then its loss on general chat is another one."""
     measured = facts.record.get("models", {}).get(which, {}).get("general_loss")

@@ -8,13 +8,15 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from qloratory.config import DataSection
+from qloratory.config import DataSection, one_line
 from qloratory.data import FormattingFunc, Message, Row, check_values, format_row, parse_object, read_lines
-from qloratory.errors import DataError, QloratoryError
+from qloratory.errors import DataError, QloratoryError, TooLongError
 
 RAW_CHARACTERS = 2000  # of a row that is set aside, in rejected.jsonl
+FIRST_REASONS = 3  # a file's first rows that are set aside, in run.json
+REASON_CHARACTERS = 300  # of each reason there
 ROW_BYTES = 2048  # what Python's objects take for a row, beside its text
 
 
@@ -29,20 +31,45 @@ class Rejected:
 
 
 @dataclass
+class Repeats:
+    """Rows that an earlier one equals to the letter (`exact`), or only without case and spacing (`normalized`)."""
+
+    exact: int = 0
+    normalized: int = 0
+    first: str | None = None  # its place
+
+    @property
+    def count(self) -> int:
+        return self.exact + self.normalized
+
+
+@dataclass
+class TooLong:
+    """Rows that were set aside for their length, all their tokens, and those of them beyond train.max_length."""
+
+    rows: int = 0
+    tokens: int = 0
+    tokens_beyond: int = 0
+
+
+@dataclass
 class Intake:
-    """The good rows of a file.
+    """The good rows of a file, and what was found in it.
 
     `rows` are as the file has them, and only where they are asked for; `shaped` are prompt and completion; `places`
-    are file:line. `repeats` are places of rows that an earlier one equals apart from case and spacing, `exact` of
-    them to the letter.
+    are file:line. `read` counts all rows, `set_aside` those that are skipped, repeats and too long ones among them;
+    `first_reasons` are of the first of these, `line` and `reason` each.
     """
 
     source: Path
     rows: list[Row] = field(default_factory=list)
     shaped: list[Row] = field(default_factory=list)
     places: list[str] = field(default_factory=list)
-    repeats: list[str] = field(default_factory=list)
-    exact: int = 0
+    read: int = 0
+    set_aside: int = 0
+    first_reasons: list[dict[str, Any]] = field(default_factory=list)
+    repeats: Repeats = field(default_factory=Repeats)
+    too_long: TooLong = field(default_factory=TooLong)
 
 
 @dataclass
@@ -86,10 +113,10 @@ def take_in(
         QloratoryError: `strict`, and a row is bad: the first one's place and reason, and how many there are.
         DataError: No good row is there, or they take too much memory.
     """
-    intake, bad, count, held_bytes = Intake(source), Bad(), 0, 0
+    intake, bad, held_bytes = Intake(source), Bad(), 0
     seen: dict[bytes, tuple[str, Digest]] = {}
     for number, line in read_lines(source):
-        count, place = count + 1, f"{source}:{number}"
+        intake.read, place = intake.read + 1, f"{source}:{number}"
         try:
             row, shaped = read_row(line, formatting_func)
             refuse_known(shaped["prompt"], held_out or {})
@@ -99,7 +126,7 @@ def take_in(
         except QloratoryError as error:
             bad.count, bad.first = bad.count + 1, bad.first or (place, error)
             if section.on_bad_row == "skip":
-                set_aside(rejected, source, number, str(error), line)
+                set_aside(rejected, intake, number, error, line)
             continue
         if bad.first is not None and section.on_bad_row == "strict":
             continue  # the run stops: the rest of the file is read to count the bad rows alone
@@ -112,7 +139,7 @@ def take_in(
         intake.shaped.append(shaped)
         intake.places.append(place)
         intake.rows += [row] if keep_rows else []
-    conclude(intake, bad, count, section.on_bad_row)
+    conclude(intake, bad, section.on_bad_row)
     return intake
 
 
@@ -123,23 +150,24 @@ def read_row(line: bytes, formatting_func: FormattingFunc) -> tuple[Row, Row]:
     return row, format_row(row, formatting_func)
 
 
-def conclude(intake: Intake, bad: Bad, count: int, on_bad_row: str) -> None:
+def conclude(intake: Intake, bad: Bad, on_bad_row: str) -> None:
     """Stop, or tell what was set aside and what is there twice."""
-    if count == 0:
+    if intake.read == 0:
         raise DataError(f"{intake.source} holds no rows; it needs at least one JSON object a line")
     if bad.first is not None:
         place, error = bad.first
-        told = f"{bad.count:,} of {count:,} rows {'is' if bad.count == 1 else 'are'} bad"
+        told = f"{bad.count:,} of {intake.read:,} rows {'is' if bad.count == 1 else 'are'} bad"
         if on_bad_row == "strict":
             hint = f"{told}; data.on_bad_row=skip sets bad rows aside"
             raise type(error)(f"{place}: {error}; {hint}") from error.__cause__
         if not intake.shaped:
             raise DataError(f"{place}: {error}; {told}, so nothing is left to use")
         print(f"Set aside: {told} in {intake.source}; the first is {place}: {error}")
-    if intake.repeats:
+    repeats = intake.repeats
+    if repeats.count and on_bad_row == "strict":
         print(
-            f"Warning: {len(intake.repeats):,} of {count:,} rows in {intake.source} repeat an earlier one, "
-            f"{intake.exact:,} to the letter; the first is {intake.repeats[0]}; data.on_bad_row=skip sets them aside"
+            f"Warning: {repeats.count:,} of {intake.read:,} rows in {intake.source} repeat an earlier one, "
+            f"{repeats.exact:,} to the letter; the first is {repeats.first}; data.on_bad_row=skip sets them aside"
         )
 
 
@@ -156,15 +184,16 @@ def refuse_known(prompt: list[Message], held_out: dict[bytes, tuple[str, Digest]
 def note_repeat(
     intake: Intake, shaped: Row, place: str, seen: dict[bytes, tuple[str, Digest]], *, refuse: bool
 ) -> None:
-    """Remember the row; of one that an earlier row equals, raise DataError or note the place."""
+    """Remember the row; count one that an earlier row equals, and raise DataError if it is to be refused."""
     digest = digest_of([*shaped["prompt"], *shaped["completion"]])
     first, other = seen.setdefault(digest.normal, (place, digest))
     if first == place:
         return
+    repeats, is_exact = intake.repeats, digest == other
+    repeats.exact, repeats.normalized = repeats.exact + is_exact, repeats.normalized + (not is_exact)
+    repeats.first = repeats.first or place
     if refuse:
         raise DataError(f"repeats {first}, {likeness(digest, other)}")
-    intake.repeats.append(place)
-    intake.exact += digest == other
 
 
 def likeness(one: Digest, other: Digest) -> str:
@@ -194,11 +223,29 @@ def digest_of(messages: list[Message]) -> Digest:
     return Digest(exact.digest(), normal.digest())
 
 
-def set_aside(rejected: Rejected, source: Path, number: int, reason: str, line: bytes) -> None:
+def set_aside(rejected: Rejected, intake: Intake, number: int, error: QloratoryError, line: bytes) -> None:
     raw = line[: 4 * RAW_CHARACTERS].decode("utf-8", errors="backslashreplace").rstrip("\r\n")[:RAW_CHARACTERS]
-    fields = {"file": str(source), "line": number, "reason": reason, "raw": raw}
+    fields = {"file": str(intake.source), "line": number, "reason": str(error), "raw": raw}
     rejected.lines.write(json.dumps(fields) + "\n")
     rejected.count += 1
+    intake.set_aside += 1
+    if len(intake.first_reasons) < FIRST_REASONS:
+        intake.first_reasons.append({"line": number, "reason": one_line(error)[:REASON_CHARACTERS]})
+    if isinstance(error, TooLongError):
+        intake.too_long.rows += 1
+        intake.too_long.tokens += error.tokens
+        intake.too_long.tokens_beyond += error.beyond
+
+
+def describe_intake(intake: Intake) -> dict[str, Any]:
+    """What was found in a file, for run.json."""
+    return {
+        "file": str(intake.source),
+        "rows_read": intake.read,
+        "rows_set_aside": intake.set_aside,
+        "repeats": {"exact": intake.repeats.exact, "normalized": intake.repeats.normalized},
+        "first_reasons": intake.first_reasons,
+    }
 
 
 def save_rejected(rejected: Rejected, path: Path) -> None:

@@ -5,18 +5,21 @@ the whole conversation; the tokens in which the second goes on from the first ar
 answer and its end token keep their ids as labels. Everything else gets -100, the label that cross entropy skips.
 """
 
+import functools
 import re
 from typing import Any
 
 from datasets import Dataset
-from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from qloratory.config import one_line
 from qloratory.data import Message, Row
-from qloratory.errors import LabelError
+from qloratory.errors import LabelError, TooLongError
+from qloratory.template import render_template
+from qloratory.trust import told_as_one_sentence
 
 IGNORED = -100
+TOKENIZER_FAILS = "the model's tokenizer fails on a conversation"
 
 
 def tokenize_rows(
@@ -51,13 +54,12 @@ def tokenize_rows(
 
 
 def check_fits(row: Row, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
-    """Raise LabelError on a row that is too long, or that the template cannot mask."""
+    """Raise TooLongError on a row that is too long, LabelError on one that the template cannot mask."""
     tokens = len(tokenize_row(row, tokenizer, "this row")["input_ids"])
-    if tokens > max_length:
-        raise LabelError(
-            f"has {tokens} tokens, {tokens - max_length} more than train.max_length={max_length}; "
-            "cut there, the end token would be lost"
-        )
+    beyond = tokens - max_length
+    if beyond > 0:
+        reason = f"has {tokens} tokens, {beyond} more than train.max_length={max_length}"
+        raise TooLongError(f"{reason}; cut there, the end token would be lost", tokens, beyond)
 
 
 def tokenize_row(row: Row, tokenizer: PreTrainedTokenizerBase, place: str) -> dict[str, list[int]]:
@@ -86,34 +88,156 @@ def encode_chat(
     """Token ids of a conversation in the tokenizer's chat template.
 
     Only the template writes control tokens. One that stands in a message, such as an <|im_end|> that would end the
-    turn, is taken as the letters that it consists of.
+    turn, is taken as the letters that it consists of: by cutting the text within it, and encoding the parts apart.
+    So is what the tokenizer's normalizer turns into one, and what becomes one together with the template's text.
+
+    Raises:
+        LabelError: The template or the tokenizer fails on it, or a control token cannot be cut.
     """
-    controls = control_tokens(tokenizer)
-    mark = unused_character(messages)  # parts the letters of a control token, so that the template's can be told
-    marked = [
-        message | {"content": controls.sub(lambda found: f"{found[0][0]}{mark}{found[0][1:]}", message["content"])}
-        for message in messages
-    ]
-    rendered = render_chat(marked, tokenizer, add_generation_prompt=add_generation_prompt)
-    if mark not in rendered:
-        return tokenizer(rendered, add_special_tokens=False)["input_ids"]
-    ids: list[int] = []
-    for piece in controls.split(rendered):  # in turns what stands between control tokens, and one of them
-        as_letters = not controls.fullmatch(piece)
-        text = piece.replace(mark, "")
-        ids += tokenizer(text, add_special_tokens=False, split_special_tokens=as_letters)["input_ids"]
+    rendered = render_chat(messages, tokenizer, add_generation_prompt=add_generation_prompt)
+    ids = encode(rendered, tokenizer)
+    roles = tuple(message["role"] for message in messages)
+    expected = template_tokens(tokenizer, tokenizer.get_chat_template(), roles, add_generation_prompt)
+    added, controls = added_ids(tokenizer), control_ids(tokenizer)
+    as_letters = controls_as_letters(tokenizer, tokenizer.get_chat_template())
+    suspect = any(as_letters.search(message["content"]) for message in messages)
+    if not suspect and tuple(token for token in ids if token in added) == expected:
+        return ids
+
+    def encode_marked(edges: bool) -> list[int] | None:
+        """By the parts of a rendering that has a mark wherever it is to be cut; None where the template minds them."""
+        marked = [message | {"content": mark_text(message["content"], mark, tokenizer, edges)} for message in messages]
+        text = render_chat(marked, tokenizer, add_generation_prompt=add_generation_prompt)
+        return encode_parts(text.split(mark), tokenizer) if text.replace(mark, "") == rendered else None
+
+    mark = unused_character(messages)
+    cut, apart = encode_marked(edges=False), encode_marked(edges=True)
+    allowed = expected if apart is None else apart
+    if cut is not None and allowed is not None:
+        if [token for token in cut if token in controls] == [token for token in allowed if token in controls]:
+            return cut
+    if apart is not None:
+        return apart
+    texts = [message["content"] for message in messages]
+    found = {text[start:end] for text in texts for start, end in control_spans(text, tokenizer)}
+    raise LabelError(
+        "a conversation holds control tokens of the model, and its chat template looks at them, so that they cannot be "
+        f"taken as letters; take them out of the text: {', '.join(sorted(found)) or 'one that text and template make'}"
+    )
+
+
+def encode(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    with told_as_one_sentence(TOKENIZER_FAILS):
+        return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+def encode_parts(parts: list[str], tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Token ids of the parts one after the other; nothing that stands in two of them becomes one token."""
+    ids = encode(parts[0], tokenizer)
+    for part in filter(None, parts[1:]):
+        ids += encode_within(part, tokenizer)
     return ids
 
 
-def control_tokens(tokenizer: PreTrainedTokenizerBase) -> re.Pattern[str]:
-    """Finds the tokenizer's special tokens in a text, the longest first where several begin alike."""
-    texts = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special} - {""}
-    longest_first = "|".join(re.escape(text) for text in sorted(texts, key=len, reverse=True))
-    return re.compile(f"({longest_first})" if texts else "((?!))")  # the latter finds nothing
+def encode_within(part: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Token ids of a part that begins within a text: behind a character, since many tokenizers put a space in front."""
+    for before in ("\n", "."):
+        lead, ids = encode(before, tokenizer), encode(before + part, tokenizer)
+        if ids[: len(lead)] == lead:
+            return ids[len(lead) :]
+    return encode(part, tokenizer)
 
 
-def control_ids(tokenizer: PreTrainedTokenizerBase) -> set[int]:
-    return {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+def mark_text(text: str, mark: str, tokenizer: PreTrainedTokenizerBase, edges: bool) -> str:
+    """The text with a mark within each control token; with `edges` also where the text begins and ends."""
+    marked = mark.join(cut_controls(text, tokenizer))
+    if not edges:
+        return marked
+    core = marked.strip()  # templates may strip a text: the mark must not keep them from it
+    start = marked.index(core)
+    return f"{marked[:start]}{mark}{core}{mark}{marked[start + len(core) :]}"
+
+
+def cut_controls(text: str, tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """The text in parts in none of which the tokenizer finds a control token."""
+    parts, rest = [], [text]
+    while rest:
+        part = rest.pop()
+        places = [start for start, _ in control_spans(part, tokenizer)]
+        if not places:
+            parts.append(part)
+            continue
+        bounds = [0, *(place + 1 for place in places), len(part)]
+        rest += [part[start:end] for start, end in zip(bounds, bounds[1:], strict=False)][::-1]
+    return parts
+
+
+def control_spans(text: str, tokenizer: PreTrainedTokenizerBase) -> list[tuple[int, int]]:
+    """Where the tokenizer finds control tokens in a text, without the space around that some of them take along.
+
+    Raises:
+        LabelError: One is a single character, which cannot be cut.
+    """
+    with told_as_one_sentence(TOKENIZER_FAILS):
+        encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    controls = control_ids(tokenizer)
+    spans = []
+    for token, (start, end) in zip(encoded["input_ids"], encoded["offset_mapping"], strict=True):
+        if token in controls:
+            start = end - len(text[start:end].lstrip())
+            end = start + len(text[start:end].rstrip())
+            if end - start < 2:
+                raise LabelError(
+                    f"a text holds {text[start:end]!r}, which is the control token "
+                    f"{tokenizer.convert_ids_to_tokens(token)!r} of this model and cannot be taken as letters; "
+                    "take it out of the text"
+                )
+            spans.append((start, end))
+    return spans
+
+
+@functools.lru_cache(maxsize=256)
+def template_tokens(
+    tokenizer: PreTrainedTokenizerBase, template: str, roles: tuple[str, ...], opened: bool
+) -> tuple[int, ...] | None:
+    """The added tokens that the template itself writes around the messages of these roles; None where it fails."""
+    try:
+        messages = [{"role": role, "content": "x"} for role in roles]
+        ids = encode(render_chat(messages, tokenizer, add_generation_prompt=opened), tokenizer)
+    except LabelError:
+        return None
+    return tuple(token for token in ids if token in added_ids(tokenizer))
+
+
+@functools.lru_cache(maxsize=8)
+def added_ids(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    return frozenset(tokenizer.added_tokens_decoder)
+
+
+def control_ids(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """Tokens that no message may write: the special ones, and others that the template puts around turns.
+
+    Not <think> or <tool_call>, which a model writes within its answers; not <unk>, which stands for what the vocabulary
+    lacks.
+    """
+    return find_controls(tokenizer, tokenizer.get_chat_template())
+
+
+@functools.lru_cache(maxsize=8)
+def find_controls(tokenizer: PreTrainedTokenizerBase, template: str) -> frozenset[int]:
+    added = tokenizer.added_tokens_decoder
+    turns = template_tokens(tokenizer, template, ("user", "assistant", "user"), False) or ()
+    words = {number for number, token in added.items() if token.content.isspace() or token.content.isalnum()}
+    special = {number for number, token in added.items() if token.special} - {tokenizer.unk_token_id}
+    return frozenset(special | (set(turns) - words) | {tokenizer.eos_token_id})
+
+
+@functools.lru_cache(maxsize=8)
+def controls_as_letters(tokenizer: PreTrainedTokenizerBase, template: str) -> re.Pattern[str]:
+    """Finds the letters of control tokens in a text."""
+    added = tokenizer.added_tokens_decoder
+    texts = {added[number].content for number in find_controls(tokenizer, template)} - {""}
+    return re.compile("|".join(map(re.escape, sorted(texts))) or "(?!)")
 
 
 def unused_character(messages: list[Message]) -> str:
@@ -130,14 +254,14 @@ def render_chat(messages: list[Message], tokenizer: PreTrainedTokenizerBase, *, 
     """A conversation as the chat template writes it.
 
     Raises:
-        LabelError: The template fails on it; some do on purpose, on a system message for example.
+        LabelError: The template fails on it; some do on purpose, on a system message for example; or it takes too much.
     """
     try:
-        rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=add_generation_prompt)
-    except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise LabelError(f"the model's chat template fails on a conversation: {one_line(error)[:200]}") from None
-    assert isinstance(rendered, str)
-    return rendered
+        template = tokenizer.get_chat_template()
+    except ValueError as error:
+        raise LabelError(f"the model's chat template cannot be told: {one_line(error)[:200]}") from None
+    values = {"messages": messages, "tools": None, "documents": None, "add_generation_prompt": add_generation_prompt}
+    return render_template(template, values | tokenizer.special_tokens_map)
 
 
 def last_index(items: list[int], item: int | None) -> int:
@@ -158,12 +282,13 @@ def guard_labels(batches: Any, rows: list[Row], tokenizer: PreTrainedTokenizerBa
         tokenizer: The tokenizer that the trainer uses.
 
     Returns:
-        Counts over all rows: `rows`, `tokens` (without padding), `supervised_tokens`.
+        Counts over all rows: `rows`, `tokens` (without padding), `supervised_tokens`, and `end_tokens`, the rows whose
+        end token is there with loss: all of them, or a row was cut.
 
     Raises:
         LabelError: With the row, counted from 1, and the reason.
     """
-    counts = {"rows": 0, "tokens": 0, "supervised_tokens": 0}
+    counts = {"rows": 0, "tokens": 0, "supervised_tokens": 0, "end_tokens": 0}
     for batch in batches:
         for ids, labels, mask in zip(batch["input_ids"], batch["labels"], batch["attention_mask"], strict=True):
             real = mask.bool()
@@ -176,6 +301,7 @@ def guard_labels(batches: Any, rows: list[Row], tokenizer: PreTrainedTokenizerBa
             counts["rows"] += 1
             counts["tokens"] += int(real.sum())
             counts["supervised_tokens"] += int((labels != IGNORED).sum())
+            counts["end_tokens"] += int((labels == tokenizer.eos_token_id).any())
     if counts["rows"] != len(rows):
         raise LabelError(f"the trainer would see {counts['rows']} of {len(rows)} rows; refusing to train on a part")
     return counts
@@ -196,6 +322,9 @@ def check_row(ids: list[int], labels: list[int], row: Row, tokenizer: PreTrained
     # Templates may strip the content of a message; apart from that it has to be there to the letter.
     completion = row["completion"][0]["content"].strip()
     prompt = render_chat(row["prompt"], tokenizer, add_generation_prompt=True)
+    if before != prompt and "".join(before.split()) == "".join(prompt.split()):
+        # Some tokenizers take the space behind a control token away, or put one there: then only tokens can tell.
+        prompt = decode(encode_chat(row["prompt"], tokenizer, add_generation_prompt=True), tokenizer)
     if len(before) < len(prompt):
         raise LabelError(f"row {number}: {len(prompt) - len(before)} characters of the prompt carry loss")
     if learnt.strip() != completion:
@@ -232,6 +361,7 @@ def count_batch(batch: Any) -> list[dict[str, int]]:
 
 
 def decode(ids: list[int], tokenizer: PreTrainedTokenizerBase) -> str:
-    text = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    with told_as_one_sentence(TOKENIZER_FAILS):
+        text = tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
     assert isinstance(text, str)
     return text

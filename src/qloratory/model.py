@@ -19,6 +19,7 @@ from dotenv import dotenv_values
 from safetensors import SafetensorError
 from torch import nn
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
@@ -31,7 +32,8 @@ from transformers import (
 from qloratory.config import Config, LoraSection, ModelSection, QuantizationSection, one_line
 from qloratory.errors import HardwareError, ModelError
 from qloratory.hub import fetch_model
-from qloratory.trust import check_adapter_folder, check_model_folder
+from qloratory.template import RENDERER
+from qloratory.trust import check_adapter_folder, check_model_folder, told_as_one_sentence
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ EMBEDDED = {
 }
 
 
+PROBE = "def f(x):\n    return 'é' * 2"  # a tokenizer that is broken fails on any text
 FAMILIES = ("llama", "qwen2", "qwen3")  # whose logits are the head's product with the last hidden states, no more
 
 
@@ -168,6 +171,7 @@ def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
     Raises:
         ModelError: There is no tokenizer, or it has no chat template or no end token.
     """
+    RENDERER.start()  # it is ready when the tokenizer is
     tokenizer = from_pretrained(AutoTokenizer, source)
     if not tokenizer.chat_template:
         raise ModelError(
@@ -178,7 +182,30 @@ def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
     if tokenizer.pad_token_id in (None, tokenizer.eos_token_id):
         has_other = "<|endoftext|>" in tokenizer.get_vocab() and tokenizer.eos_token != "<|endoftext|>"
         tokenizer.pad_token = "<|endoftext|>" if has_other else tokenizer.eos_token
+    check_vocabulary(tokenizer, source)
     return tokenizer
+
+
+def check_vocabulary(tokenizer: PreTrainedTokenizerBase, source: Source) -> None:
+    """Try it, and refuse tokens for which the model has no embedding.
+
+    Some models have special tokens too many, of pictures for example, that no conversation uses.
+
+    Raises:
+        ModelError: It fails, or gives what the model does not know.
+    """
+    with told_as_one_sentence(f"{source.name_or_path} cannot be loaded", ModelError):
+        tokenizer.decode(tokenizer(PROBE)["input_ids"])
+    size = from_pretrained(AutoConfig, source).get_text_config().vocab_size
+    special = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+    used = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id}
+    for token, number in tokenizer.get_vocab().items():
+        is_used = number not in special or number in used or token in str(tokenizer.chat_template)
+        if number >= size and is_used:
+            raise ModelError(
+                f"{source.name_or_path} cannot be used: its tokenizer has a token {token[:40]!r} with the number "
+                f"{number}, and its model has {size} embeddings; are both of one model?"
+            )
 
 
 def load_base(config: Config, source: Source, *, quantized: bool = True) -> PreTrainedModel:
@@ -259,14 +286,10 @@ def four_bit_config(section: QuantizationSection) -> BitsAndBytesConfig:
 
 def from_pretrained(auto_class: Any, source: Source, **arguments: Any) -> Any:
     """`from_pretrained` whose failures are one sentence. Code that a model brings along is never run."""
-    try:
+    with told_as_one_sentence(f"{source.name_or_path} cannot be loaded", ModelError):
         return auto_class.from_pretrained(
             source.name_or_path, trust_remote_code=False, local_files_only=True, **arguments
         )
-    except Exception as error:  # a folder may hold anything, and so anything may come out of the libraries
-        raise ModelError(
-            f"{source.name_or_path} cannot be loaded, is the folder complete? {one_line(error)[:300]}"
-        ) from error
 
 
 def check_complete(model: nn.Module, missing: Collection[str], source: Source) -> None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,7 @@ from qloratory.config import Config
 from qloratory.data import FormattingFunc, Row, load_formatting_func, read_jsonl
 from qloratory.evaluate import general_loss, score_answers
 from qloratory.generate import generate_answers
-from qloratory.intake import Intake, Rejected, find_prompts, save_rejected, take_in
+from qloratory.intake import Intake, Rejected, describe_intake, find_prompts, save_rejected, take_in
 from qloratory.kernels import return_freed_memory
 from qloratory.labels import IGNORED, check_fits, tokenize_rows
 from qloratory.merge import agreement, merge_adapter, save_merged
@@ -44,7 +44,7 @@ from qloratory.run import (
     write_json,
     write_jsonl,
 )
-from qloratory.sandbox import require_layers
+from qloratory.sandbox import describe_isolation, require_layers
 from qloratory.train import train_adapter
 
 MODELS = ("baseline", "finetuned", "merged")
@@ -188,16 +188,24 @@ def start_run(job: Job, *, resume: bool, overwrite: bool, force: bool = False, s
     if resume and not force:
         for checkpoint in [path for path, problem in judged(job.run.path) if problem is None][:1]:
             refuse_another_run(checkpoint, job.identity)  # before run.json is changed
+    too_long = {"over_max_length": asdict(job.training.too_long)}
+    begin_record(job, train=describe_intake(job.training) | too_long)
+
+
+def begin_record(job: Job, **trained: dict[str, Any]) -> None:
+    """Begin run.json with what the run is and what was found in its data: `trained` is that of the training file."""
+    data = trained | {"heldout": describe_intake(job.heldout), "general": describe_intake(job.general)}
     save_rejected(job.rejected, job.run.rejected)
-    update_record(job.run, **describe_run(job.config, job.source), rejected_rows=job.rejected.count)
+    update_record(job.run, **describe_run(job.config, job.source), rejected_rows=job.rejected.count, data=data)
 
 
 def continue_run(job: Job) -> None:
     """Begin run.json where `generate` is the first command in a directory; else leave it as it is."""
+    _ = job.prompts, job.general_rows  # bad data stops before anything is written
     job.run.create(keep=True)
     job.lock.take(job.run.path)
     if not job.run.record.exists():
-        update_record(job.run, **describe_run(job.config, job.source))
+        begin_record(job)
 
 
 def answer_one(job: Job, prompt: str, *, with_adapter: bool) -> str:
@@ -309,7 +317,8 @@ def evaluate_stage(job: Job) -> None:
                 scores = score_answers(answers, job.tasks, job.config.evaluate)
                 details[which] = scores.pop("details")
                 evaluation[which] = scores | {"general_loss": models[which]["general_loss"]}
-        write_json(job.run.evaluation, evaluation | {"details": details})
+        isolation = describe_isolation(job.config.evaluate.execute)
+        write_json(job.run.evaluation, evaluation | {"isolation": isolation, "details": details})
 
 
 def report_stage(job: Job) -> None:

@@ -5,12 +5,13 @@ escapes it (autoescape), the terminal gets no control characters.
 """
 
 from qloratory.examples import describe_examples
-from qloratory.facts import MEASURES, WHEN, Facts, is_outdated, read_facts
+from qloratory.facts import MEASURES, WHEN, Facts, is_outdated, isolation_of, read_facts
 from qloratory.page import Page
 from qloratory.render import render_html, render_text
 from qloratory.run import RunDirectory, write_atomically
 from qloratory.sections import (
     describe_curves,
+    describe_data,
     describe_environment,
     describe_inspection,
     describe_memory,
@@ -18,6 +19,7 @@ from qloratory.sections import (
     describe_quantization,
     describe_scores,
     describe_training,
+    mark_isolation,
 )
 from qloratory.wording import is_number, number, percent
 
@@ -44,6 +46,7 @@ def make_page(facts: Facts) -> Page:
     sections = [
         describe_scores(facts),
         describe_examples(facts),
+        describe_data(facts),
         describe_inspection(facts),
         describe_curves(facts),
         describe_merging(facts),
@@ -79,7 +82,8 @@ def describe_result(facts: Facts) -> str:
         scores = {WHEN[which].lower(): facts.evaluation[which][measure]["value"] for which in scored}
         if any(is_number(value) for value in scores.values()):
             values = ", ".join(f"{percent(value)} {when}" for when, value in scores.items())
-            parts.append(f"{MEASURES[measure]}: {values}")
+            marks = mark_isolation(isolation_of(facts.evaluation)) if measure == "tests_passed" else []
+            parts.append(f"{', '.join([MEASURES[measure], *marks])}: {values}")
     return f"{'; '.join(parts)}.".capitalize() if parts else ""
 
 

@@ -100,9 +100,27 @@ def require_layers(execute: Execute) -> None:
         )
 
 
+def describe_isolation(execute: Execute) -> dict[str, Any]:
+    """What `run_tests` runs code under, for evaluation.json.
+
+    Returns:
+        `execute`, the setting; `layers`, in the order in which they are put on; and layer -> the kernel's reason of
+        the required ones that are `missing`, without which only "anyway" runs code, and of those `missing_optional`.
+    """
+    if execute is False:
+        return {"execute": False, "layers": [], "missing": {}, "missing_optional": {}}
+    missing, required = missing_layers(), missing_required_layers()
+    optional = {name: why for name, why in missing.items() if name not in required}
+    return {"execute": execute, "layers": layers_here(), "missing": required, "missing_optional": optional}
+
+
 def describe_lacking() -> str:
     """The required layers that this machine lacks, each with the kernel's reason; empty where it lacks none."""
-    return ", ".join(f"{name} ({why})" for name, why in missing_layers().items() if name not in OPTIONAL)
+    return ", ".join(f"{name} ({why})" for name, why in missing_required_layers().items())
+
+
+def missing_required_layers() -> dict[str, str]:
+    return {name: why for name, why in missing_layers().items() if name not in OPTIONAL}
 
 
 def layers_here() -> list[str]:

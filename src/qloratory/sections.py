@@ -1,7 +1,7 @@
 """The report's sections but for the examples: each from the facts, or None where there are none for it yet."""
 
 from qloratory.data import Row
-from qloratory.facts import MEASURES, WHEN, Facts
+from qloratory.facts import MEASURES, WHEN, Facts, isolation_of
 from qloratory.page import Section, Table
 from qloratory.picture import lay_out_batch, lay_out_tokens
 from qloratory.plot import DotChart, draw_curve, draw_dots
@@ -24,19 +24,52 @@ def describe_scores(facts: Facts) -> Section | None:
     scored = [which for which in WHEN if which in facts.evaluation]
     if not scored:
         return None
+    isolation = isolation_of(facts.evaluation)
     rows = [
-        [name, *(score_cell(facts.evaluation, which, measure) for which in scored)]
+        [
+            "\n".join([name, *(mark_isolation(isolation) if measure == "tests_passed" else [])]),
+            *(score_cell(facts.evaluation, which, measure) for which in scored),
+        ]
         for measure, name in MEASURES.items()
     ]
     notes = [
         "Before is the base without the adapter, after is with it"
         + (", merged is one model made of both. " if "merged" in scored else ". ")
         + "All answered the same held-out prompts. "
-        "Loss on general chat tells how much was forgotten: lower is better, and no change is the aim."
+        "Loss on general chat tells how much was forgotten: lower is better, and no change is the aim.",
+        *note_on_isolation(isolation),
     ]
     header = ["Measure", *(WHEN[which] for which in scored)]
     tables = [Table("Scores with 95 % confidence intervals", header, rows)]
     return Section("scores", "Scores", notes, tables, dots=draw_scores(facts.evaluation, scored))
+
+
+def mark_isolation(isolation: Row) -> list[str]:
+    """What a reader of the tests' score must know beside it; nothing where all is as it should be."""
+    if isolation.get("execute") is False:
+        return ["code not run"]
+    return ["code run without full isolation"] if isolation.get("missing") else []
+
+
+def note_on_isolation(isolation: Row) -> list[str]:
+    if not isolation:
+        return []
+    if isolation["execute"] is False:
+        return ["The answers' code was not run (evaluate.execute=false): there is no score of the tests."]
+    there = f"Layers that were there: {', '.join(isolation['layers']) or 'none'}."
+    if isolation["missing"]:
+        return [
+            "Warning: the answers' code ran without full isolation (evaluate.execute=anyway), so that it could have "
+            "done harm, and what it did may have changed the tests' score. "
+            f"Missing: {with_reasons(isolation['missing'])}. {there}"
+        ]
+    optional = isolation["missing_optional"]
+    without = f" Without optional ones: {with_reasons(optional)}." if optional else ""
+    return [f"The answers' code ran in full isolation. {there}{without}"]
+
+
+def with_reasons(layers: Row) -> str:
+    return ", ".join(f"{name} ({why})" for name, why in layers.items())
 
 
 def draw_scores(evaluation: Row, scored: list[str]) -> DotChart | None:
@@ -61,6 +94,81 @@ def score_cell(evaluation: Row, which: str, measure: str) -> str:
     if which != "baseline" and relative is not None:
         lines.append(f"{100 * (relative - 1):+.1f} % against before")
     return "\n".join(lines)
+
+
+def describe_data(facts: Facts) -> Section | None:
+    """Which rows came in and which did not; runs of earlier versions do not tell."""
+    files, training = facts.record.get("data", {}), facts.record.get("training", {})
+    notes = [*note_on_intake(files), *note_on_cuts(training)]
+    if not notes:
+        return None
+    tables = []
+    if any(has_findings(found) for found in files.values()):
+        tables.append(tabulate_intake(files))
+    if reasons := [row for found in files.values() for row in reason_rows(found)]:
+        tables.append(Table("The first rows of each file that were set aside", ["Row", "Reason"], reasons))
+    return Section("data", "Data", notes, tables)
+
+
+def note_on_intake(files: Row) -> list[str]:
+    if not files:
+        return []
+    read, set_aside = (sum(found[count] for found in files.values()) for count in ("rows_read", "rows_set_aside"))
+    if not any(has_findings(found) for found in files.values()):
+        return [f"All {number(read)} rows came in: none was bad or too long, and none repeats another."]
+    if not set_aside:
+        return [f"No row was set aside; all {number(read)} came in, those that repeat another among them."]
+    told = (
+        f"Set aside: {number(set_aside)} of {number(read)} rows. Each is in rejected.jsonl beside this report, "
+        "with file, line, reason and the beginning of its text."
+    )
+    return [told, *(note for found in files.values() for note in note_on_length(found))]
+
+
+def has_findings(found: Row) -> bool:
+    return bool(found["rows_set_aside"] or any(found["repeats"].values()))
+
+
+def note_on_length(found: Row) -> list[str]:
+    """Rows that did not fit; only the training file's have to."""
+    too_long = found.get("over_max_length", {})
+    if not too_long.get("rows"):
+        return []
+    return [
+        f"Rows longer than train.max_length, set aside whole: {number(too_long['rows'])}, with "
+        f"{number(too_long['tokens'])} tokens, {number(too_long['tokens_beyond'])} of them beyond it."
+    ]
+
+
+def note_on_cuts(training: Row) -> list[str]:
+    """What the guard counted before the first step: a row that was cut has lost its end token."""
+    if "end_tokens" not in training:
+        return []
+    rows, ends = training["rows"], training["end_tokens"]
+    cut = rows - ends if is_number(rows) and is_number(ends) else None
+    return [
+        f"Rows that were cut: {number(cut)} of {number(rows)} to train on. "
+        f"End tokens that are there, with loss: {number(ends)} of {number(rows)}."
+    ]
+
+
+def tabulate_intake(files: Row) -> Table:
+    rows = [
+        [
+            found["file"],
+            number(found["rows_read"]),
+            number(found["rows_set_aside"]),
+            number(found["repeats"]["exact"]),
+            number(found["repeats"]["normalized"]),
+        ]
+        for found in files.values()
+    ]
+    header = ["File", "Rows read", "Set aside", "Repeats to the letter", "Repeats but for case and spacing"]
+    return Table("What the data files held", header, rows, numeric=True)
+
+
+def reason_rows(found: Row) -> list[list[str]]:
+    return [[f"{found['file']}:{first['line']}", first["reason"]] for first in found["first_reasons"]]
 
 
 def describe_inspection(facts: Facts) -> Section | None:

@@ -1,14 +1,19 @@
 """What a model's or an adapter's folder must be before anything in it is loaded: no code, no pickle, no absurd size."""
 
 import json
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from qloratory.errors import ModelError
+from qloratory.errors import LabelError, ModelError, QloratoryError
 
 CODE_KEYS = ("auto_map", "custom_pipelines")  # name Python files of the folder, to be imported
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 MAX_JSON_BYTES = 64 * 2**20
+MAX_GROWTH = 2**12  # of a text by the replacements of a tokenizer; a usual one has two or three of one character
 # Far beyond any model, and far below what would fill the memory before a weight is read.
 LARGEST = {
     "hidden_size": 2**17,
@@ -34,6 +39,8 @@ def check_model_folder(folder: Path) -> None:
         if (folder / name).is_file():
             refuse_code(read_config(folder / name), folder / name)
     check_weights(folder)
+    if (folder / "tokenizer.json").is_file():
+        check_tokenizer(read_config(folder / "tokenizer.json"), folder / "tokenizer.json")
     config = read_config(folder / "config.json")
     check_sizes(config, folder / "config.json")
     vocabulary, width = config.get("vocab_size"), config.get("hidden_size")
@@ -133,10 +140,60 @@ def refuse_pickles(folder: Path) -> None:
 
 def check_sizes(config: dict[str, Any], path: Path) -> None:
     """Refuse sizes that are no whole numbers or beyond LARGEST, also in a configuration within."""
-    for key, value in config.items():
+    for part in objects_within(config):
+        for key, value in part.items():
+            if key in LARGEST and value is not None and not isinstance(value, dict):
+                is_size = isinstance(value, int) and not isinstance(value, bool)
+                if not is_size or not 0 < value <= LARGEST[key]:
+                    raise ModelError(
+                        f"{path}: {key} cannot be {str(value)[:40]!r}: a number from 1 to {LARGEST[key]:,} is"
+                    )
+
+
+def objects_within(value: Any) -> Iterator[dict[str, Any]]:
+    """The JSON objects in a JSON value, itself among them; without recursion, since it may be nested deeply."""
+    rest = [value]
+    while rest:
+        value = rest.pop()
         if isinstance(value, dict):
-            check_sizes(value, path)
-        elif key in LARGEST and value is not None:
-            is_size = isinstance(value, int) and not isinstance(value, bool)
-            if not is_size or not 0 < value <= LARGEST[key]:
-                raise ModelError(f"{path}: {key} cannot be {str(value)[:40]!r}: a number from 1 to {LARGEST[key]:,} is")
+            yield value
+            rest += value.values()
+        elif isinstance(value, list):
+            rest += value
+
+
+def check_tokenizer(content: dict[str, Any], path: Path) -> None:
+    """Refuse a tokenizer.json for which the tokenizer library would take all memory: it makes a list with a place for
+    each id up to the highest, and replaces text by longer text as often as it is told to."""
+    model, added = content.get("model"), content.get("added_tokens")
+    vocabulary = model.get("vocab") if isinstance(model, dict) else None
+    ids = [*vocabulary.values()] if isinstance(vocabulary, dict) else []
+    ids += [token.get("id") for token in objects_within(added) if "id" in token]
+    highest = max((number for number in ids if isinstance(number, int)), default=0)
+    if highest > LARGEST["vocab_size"]:
+        raise ModelError(f"{path}: a token cannot have the id {highest}: one up to {LARGEST['vocab_size']:,} is right")
+    steps = objects_within([content.get("normalizer"), content.get("decoder")])
+    growth = math.prod(len(step["content"]) + 1 for step in steps if isinstance(step.get("content"), str))
+    if growth > MAX_GROWTH:
+        raise ModelError(f"{path}: its replacements could make a text {growth:.3g} times as long; choose another model")
+
+
+@contextmanager
+def told_as_one_sentence(what: str, kind: type[QloratoryError] = LabelError) -> Iterator[None]:
+    """Turn what a library raises on hostile or damaged files into one sentence.
+
+    The tokenizer library panics on some: that is no Exception, and Rust writes about it to stderr by itself, which
+    therefore leads nowhere meanwhile.
+    """
+    stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+            raise kind(f"{what}, is the folder complete? {' '.join(str(error).split())[:300]}") from error
+        raise
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(nowhere)
