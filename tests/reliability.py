@@ -26,6 +26,7 @@ TITLES = {
     "test_trust": "Model and adapter files",
     "test_tokenizer": "Model and adapter files",
     "test_model": "Model and adapter files",
+    "test_gguf": "Model and adapter files",
     "test_secrets": "Secrets",
     "test_tutorial": "Secrets",
 }

@@ -136,30 +136,31 @@ def convert_gguf(gguf: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".converting-", dir=target.parent))
     try:
-        write_transformers_folder(gguf, work)
+        model, tokenizer = read_gguf(gguf)
+        model.save_pretrained(work)
+        tokenizer.save_pretrained(work)
         work.rename(target)
     except OSError as error:
         if not target.is_dir():  # else another process was faster, and its folder is as good
             raise ModelError(f"{gguf} could not be converted into {target}: {one_line(error)}") from None
-    except (ValueError, KeyError, TypeError, NotImplementedError) as error:
-        raise ModelError(f"{gguf} is not a GGUF that Transformers can read: {one_line(error)}") from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return target
 
 
-def write_transformers_folder(gguf: Path, folder: Path) -> None:
+def read_gguf(gguf: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Its model, in float32, and its tokenizer; whatever a broken file lets the libraries raise is one sentence."""
     read = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
-    quantized = AutoModelForCausalLM.from_pretrained(**read, dtype=torch.float32)
-    config = quantized.config
-    # A model that came out of a GGUF refuses to be saved; one made from its configuration does not.
-    if hasattr(config, "quantization_config"):
-        del config.quantization_config
-    config._name_or_path = gguf.stem
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    model.load_state_dict(quantized.state_dict())
-    model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(**read).save_pretrained(folder)
+    with told_as_one_sentence(f"{gguf} is not a GGUF that Transformers can read", ModelError):
+        quantized = AutoModelForCausalLM.from_pretrained(**read, dtype=torch.float32)
+        config = quantized.config
+        # A model that came out of a GGUF refuses to be saved; one made from its configuration does not.
+        if hasattr(config, "quantization_config"):
+            del config.quantization_config
+        config._name_or_path = gguf.stem
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        model.load_state_dict(quantized.state_dict())
+        return model, AutoTokenizer.from_pretrained(**read)
 
 
 def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
