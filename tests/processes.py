@@ -79,7 +79,8 @@ def run_child(
         signal_at_step: (step, signal): sends itself the signal in the middle of the step.
         signals: How often.
         nan_at_step: A weight becomes NaN before this step.
-        fail_at_step: (step, "gpu", "cpu" or "python"): memory runs out in this step, as each of them says it.
+        fail_at_step: (step, "gpu", "cpu" or "python"): memory runs out in this step, as each of them says it; "bug" is
+            an error that nobody thought of.
         pause: Seconds to wait in each step.
     """
     from qloratory import cli, train
@@ -106,6 +107,8 @@ def run_child(
                 raise torch.OutOfMemoryError("CUDA out of memory.")
             if fail_at_step[1] == "python":
                 raise MemoryError
+            if fail_at_step[1] == "bug":
+                raise LookupError("odd")
             torch.empty(2**50)
         return compute(self, *inputs)
 

@@ -1,5 +1,6 @@
 """A stranger's mistakes: one clear sentence, a documented exit code, and nothing lost."""
 
+import errno
 import shutil
 import subprocess
 import sys
@@ -9,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from conftest import ROOT, tiny_settings, write_recipe
+from conftest import ROOT, read_rows, tiny_settings, write_recipe
 from processes import unmeasured
-from qloratory.cli import COMMANDS, main
+from qloratory.cli import COMMANDS, disk_problem, main
 from qloratory.errors import EXIT_CODES
 
 
@@ -148,6 +149,53 @@ def test_one_prompt_is_answered(finished_run: Path) -> None:
     recipe = str(finished_run / "recipe.yaml")
     assert main(["generate", recipe, "--prompt", "Write f(x).", "generate.max_new_tokens=5"]) == 0
     assert main(["generate", recipe, "--baseline", "--prompt", "Write f(x).", "generate.max_new_tokens=5"]) == 0
+
+
+def test_held_out_prompts_are_answered_by_both_or_by_the_base(finished_run: Path, tmp_path: Path) -> None:
+    """Without a run.json, `generate` begins one; its answers are those of `run`."""
+    shutil.copytree(finished_run / "run" / "tiny-coder", tmp_path / "run" / "tiny-coder")
+    recipe, there = str(finished_run / "recipe.yaml"), f"train.output_dir={tmp_path / 'run'}"
+    assert main(["generate", recipe, there, "--baseline"]) == 0
+    assert (tmp_path / "run" / "run.json").exists()
+    assert not (tmp_path / "run" / "finetuned.jsonl").exists()
+    assert main(["generate", recipe, there]) == 0
+    for which in ("baseline.jsonl", "finetuned.jsonl"):
+        texts = [[row["answer"] for row in read_rows(run / which)] for run in (tmp_path / "run", finished_run / "run")]
+        assert texts[0] == texts[1]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="is about machines without a GPU")
+def test_auto_says_which_recipe_it_takes_and_why(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(["report", "auto", f"train.output_dir={tmp_path / 'run'}"]) == 6
+    printed = capsys.readouterr()
+    assert "Recipe configs/smollm2-135m.yaml: PyTorch sees no NVIDIA GPU here" in printed.out
+    assert "run.json is missing" in printed.err
+
+
+def chained(last: Exception, first: Exception) -> Exception:
+    """As `raise last from first` leaves it."""
+    last.__cause__ = first
+    return last
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.ENOSPC, "x", "/run/a"), "the disk is full (/run/a)"),
+        (
+            RuntimeError("[enforce fail at inline_container.cc] . PytorchStreamWriter failed writing file"),
+            "a checkpoint",
+        ),
+        (RuntimeError("unexpected pos 64 vs 0"), "a checkpoint could not be written"),
+        (RuntimeError("I/O error: No space left on device (os error 28)"), "the disk is full"),
+        (chained(ValueError("x"), OSError(errno.EROFS, "x")), "the file system is read-only"),
+        (chained(ValueError("x"), OSError(errno.ECHILD, "x")), "None"),
+    ],
+    ids=str,
+)
+def test_a_full_or_closed_disk_is_found_behind_an_error(error: Exception, reason: str) -> None:
+    assert str(disk_problem(error)).startswith(reason)
 
 
 def test_the_token_is_never_shown(recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

@@ -75,3 +75,8 @@ def test_every_setting_is_described() -> None:
         for name, field in section_class(section).model_fields.items():
             assert field.description, f"{section}.{name}"
             assert f"{section}.{name} = " in described
+
+
+def test_an_override_of_what_is_no_section_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="section 'lora' of the recipe must hold settings, not a single value"):
+        load(tmp_path, RECIPE + "lora: 4\n", "lora.r=8")

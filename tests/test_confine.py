@@ -1,10 +1,12 @@
 """The layers around a process of the tests' own, where what runs in them can be measured."""
 
 import contextlib
+import errno
 import json
 import os
 import posix
 import resource
+import socket
 import struct
 import sys
 from collections.abc import Callable
@@ -14,7 +16,7 @@ from typing import Any, NoReturn
 import pytest
 from coverage import Coverage, CoverageData
 
-from qloratory import confine, sandbox
+from qloratory import confine, sandbox, seccomp
 
 PASSING = {"code": "def f(x): return x + 1", "tests": ["assert f(1) == 2"], "entry_point": "f"}
 
@@ -67,6 +69,8 @@ def in_child(body: Callable[[], Any]) -> tuple[Any, int]:
             measured.begin()
             os.write(answer, json.dumps(body()).encode())
             status = 0
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
         finally:
             os._exit(status)
     _, status = os.waitpid(process, 0)
@@ -76,8 +80,14 @@ def in_child(body: Callable[[], Any]) -> tuple[Any, int]:
     return (json.loads(content) if content else None), os.waitstatus_to_exitcode(status)
 
 
-def run_confined(request: dict[str, Any], layers: list[str], directory: Path | str, timeout: float = 10) -> Any:
-    """`confine.main` on a request, as the launcher calls it, in a fork of this process."""
+def run_confined(
+    request: dict[str, Any],
+    layers: list[str],
+    directory: Path | str,
+    timeout: float = 10,
+    before: Callable[[], Any] = lambda: None,
+) -> Any:
+    """`confine.main` on a request, as the launcher calls it, in a fork of this process; `before` is called there."""
     settings = {
         "layers": layers,
         "parent": os.getpid(),
@@ -93,6 +103,7 @@ def run_confined(request: dict[str, Any], layers: list[str], directory: Path | s
         os.dup2(requested, 0)
         os.dup2(result, 1)
         sys.argv = ["confine", json.dumps(settings)]
+        before()
         confine.main()
 
     _, status = in_child(body)
@@ -168,3 +179,86 @@ def test_without_a_root_of_its_own_landlock_leaves_one_folder_to_write(tmp_path:
         return refused
 
     assert in_child(body) == (["secret", "new", "passwd"], 0)
+
+
+def test_a_layer_that_the_kernel_refuses_is_the_result(tmp_path: Path) -> None:
+    """To the launcher, which has given up its capabilities; and to the judge, after the launcher has forked it."""
+    refused = run_confined(PASSING, ["mount namespace"], tmp_path, before=confine.drop_capabilities)
+    assert refused == {"missing": "mount namespace", "why": "Operation not permitted"}
+    refused = run_confined(PASSING, ["seccomp filter"], tmp_path)  # without "no new privileges"
+    assert refused == {"missing": "seccomp filter", "why": "the kernel takes no filter"}
+
+
+def test_what_a_judge_left_that_did_not_end_well_is_replaced(tmp_path: Path) -> None:
+    leaves = PASSING | {"tests": ["import os", "os.write(1, b'{\"passed\": true}')", "os._exit(7)"]}
+    assert run_confined(leaves, [], tmp_path) == {"passed": False, "reason": "the tests ended early with status 7"}
+
+
+def test_a_user_namespace_makes_another_user_without_a_way_back(tmp_path: Path) -> None:
+    """Root becomes nobody in it, or where that cannot be, stays who it was outside."""
+    (tmp_path / "secret").write_text("s", encoding="ascii")
+    (tmp_path / "secret").chmod(0o600)
+
+    def body() -> list[Any]:
+        confine.enter_user_namespace(as_nobody=os.geteuid() == 0)
+        os.setresgid(*[confine.INSIDE_ID] * 3)
+        os.setresuid(*[confine.INSIDE_ID] * 3)
+        outside = int(Path("/proc/self/uid_map").read_text(encoding="ascii").split()[1])
+        with contextlib.suppress(OSError):  # it is not even a number here
+            os.setresuid(0, 0, 0)
+        return [outside, os.access(tmp_path / "secret", os.R_OK), os.getuid(), os.getgid()]
+
+    (outside, reads, user, group), status = in_child(body)
+    assert status == 0
+    assert (user, group) == (confine.INSIDE_ID, confine.INSIDE_ID)
+    assert outside in ((confine.NOBODY, 0) if os.geteuid() == 0 else (os.geteuid(),))
+    assert reads == (outside == os.geteuid())
+
+
+def test_a_map_that_cannot_be_written_is_an_error_number() -> None:
+    """The namespace of this process has its map already."""
+    assert confine.map_ids(os.getpid(), [(0, 0), (confine.NOBODY, confine.NOBODY)]) == errno.EPERM
+
+
+def test_a_cloned_mount_can_be_read_and_not_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x", encoding="ascii")
+
+    def body() -> list[Any]:
+        confine.enter_user_namespace(as_nobody=False)
+        confine.check(confine.libc.unshare(confine.NAMESPACES["mount namespace"]))
+        tree = confine.clone_mount(str(tmp_path))
+        here = Path(f"/proc/self/fd/{tree}")
+        try:
+            (here / "file").write_text("y", encoding="ascii")
+        except OSError as error:
+            return [(here / "file").read_text(encoding="ascii"), error.errno]
+        return []
+
+    assert in_child(body) == (["x", errno.EROFS], 0)
+
+
+def test_only_what_python_needs_is_readable() -> None:
+    paths = confine.readable_paths()
+    assert all(Path(path).is_dir() for path in paths)
+    assert all(any(Path(folder).is_relative_to(path) for path in paths) for folder in confine.standard_library())
+    assert not [path for path in paths for other in paths if path.startswith(f"{other}/")]  # none lies in another
+    assert all(Path(folder).name in ("site-packages", "dist-packages") for folder in confine.package_folders())
+    assert confine.own_folder() not in confine.standard_library()
+    assert Path(confine.own_folder(), "qloratory", "confine.py").is_file()
+    assert all(Path(path).is_char_device() for path in confine.devices())
+
+
+def test_the_filter_leaves_files_and_takes_processes_and_sockets(tmp_path: Path) -> None:
+    def body() -> list[str]:
+        confine.check(confine.libc.prctl(confine.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+        seccomp.install_filter()
+        (tmp_path / "file").write_text("x", encoding="ascii")
+        refused = []
+        for attempt in (os.fork, socket.socket, lambda: os.kill(os.getppid(), 0), lambda: os.execv("/bin/true", ["x"])):
+            try:
+                attempt()
+            except PermissionError:
+                refused.append("refused")
+        return refused
+
+    assert in_child(body) == (["refused"] * 4, 0)

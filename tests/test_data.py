@@ -83,3 +83,17 @@ def test_a_formatting_func_that_cannot_be_had_is_refused(
         file.write_text(content)
     with pytest.raises(ConfigError, match=message):
         load_formatting_func(f"{file}:{name}")
+
+
+def test_a_formatting_func_in_a_file_that_is_no_python_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("def shape(row): return row")
+    with pytest.raises(ConfigError, match="mine.txt is not a Python file"):
+        load_formatting_func(f"{tmp_path / 'mine.txt'}:shape")
+
+
+def test_a_formatting_func_that_fails_is_named_with_its_row() -> None:
+    def divide(row: dict[str, Any]) -> dict[str, Any]:
+        return {"prompt": str(1 / row["n"]), "completion": "a"}
+
+    with pytest.raises(DataError, match=r"rows.jsonl, row 2: formatting_func failed with ZeroDivisionError"):
+        format_rows([{"n": 1}, {"n": 0}], divide, FILE)

@@ -199,6 +199,37 @@ def test_gradients_add_up_over_steps() -> None:
     assert_same_gradients(gradients_of(model, decoder), together)
 
 
+def with_shapes(**shapes: Any) -> Any:
+    base = AutoModelForCausalLM.from_config(LlamaConfig(**TINY, **shapes), dtype=torch.float32)
+    return get_peft_model(base, LoraConfig(target_modules="all-linear"))
+
+
+def with_lora(**lora: Any) -> Any:
+    base = AutoModelForCausalLM.from_config(LlamaConfig(**TINY), dtype=torch.float32)
+    return get_peft_model(base, LoraConfig(**lora))
+
+
+CANNOT_BE_SERVED = {
+    "its activation is gelu": lambda: with_shapes(hidden_act="gelu"),
+    "its RoPE is dynamic": lambda: with_shapes(
+        rope_parameters={"rope_type": "dynamic", "factor": 2.0, "rope_theta": 1e4}
+    ),
+    "adapters that are not on linear layers": lambda: with_lora(target_modules=["embed_tokens", "q_proj"]),
+    "adapters are a variant of LoRA": lambda: with_lora(target_modules="all-linear", use_dora=True),
+}
+
+
+@pytest.mark.parametrize("reason", CANNOT_BE_SERVED)
+def test_a_model_of_another_make_is_not_served(reason: str) -> None:
+    assert reason in str(why_not(CANNOT_BE_SERVED[reason](), torch.float32))
+
+
+def test_a_sliding_window_is_not_served() -> None:
+    shapes = Qwen2Config(**TINY, use_sliding_window=True, sliding_window=8, max_window_layers=0)
+    model = get_peft_model(AutoModelForCausalLM.from_config(shapes), LoraConfig(target_modules="all-linear"))
+    assert why_not(model, torch.float32) == "it attends to a sliding window"
+
+
 def test_what_cannot_be_served_is_told() -> None:
     assert why_not(make_model("qwen3"), torch.float32) is None
     assert "lora_dropout" in str(why_not(make_model("llama"), torch.float32, 0.1))

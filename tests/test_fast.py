@@ -9,9 +9,20 @@ from datasets import Dataset
 
 from conftest import tiny_settings
 from qloratory.config import Config
-from qloratory.decoder import Decoder
-from qloratory.fast import FastStep, PackingCollator, as_packed, choose_sizes, static_size, unpack
+from qloratory.decoder import LOGITS_BYTES, TIGHT_LOGITS_BYTES, Decoder, kept_values
+from qloratory.fast import (
+    FastStep,
+    PackingCollator,
+    adapted_layers,
+    as_packed,
+    bytes_needed,
+    choose_memory,
+    choose_sizes,
+    static_size,
+    unpack,
+)
 from qloratory.labels import IGNORED
+from random_models import TINY
 from test_decoder import DEVICES, make_model
 
 LONGEST = 40
@@ -100,3 +111,50 @@ def test_a_replayed_graph_is_the_step_itself() -> None:
         torch.testing.assert_close(loss, eager, rtol=1e-3, atol=0)
         assert (gradients - decoder.gradients).norm() <= 1e-2 * gradients.norm()
     assert len(step.graphs) == 1
+
+
+def config_with(model: Path, folder: Path, **changes: Any) -> Config:
+    settings = tiny_settings(model, folder)
+    settings["quantization"] |= {name: changes[name] for name in changes if name == "keep_dequantized"}
+    settings["train"] |= {name: changes[name] for name in changes if name != "keep_dequantized"}
+    return Config.model_validate(settings)
+
+
+def test_the_bytes_of_a_step_are_those_of_its_parts(tiny_qwen: Path, tmp_path: Path) -> None:
+    """Kept weights add theirs; recomputing keeps one layer's values, and each layer's input; the longest rows count."""
+    config = config_with(tiny_qwen, tmp_path)
+    model, width, layers = make_model("qwen2"), TINY["hidden_size"], TINY["num_hidden_layers"]
+    short, long = (Dataset.from_list(draw_rows((length,) * 8)) for length in (100, 200))
+    needed = {
+        (keep, again): bytes_needed(config, model, short, keep, again)
+        for keep in (True, False)
+        for again in (True, False)
+    }
+    weights = sum(layer.get_base_layer().weight.numel() for layer in adapted_layers(model))
+    assert len(adapted_layers(model)) == 7 * layers
+    for again in (True, False):
+        assert needed[True, again] - needed[False, again] == 4 * weights
+    tokens = 100 * config.train.per_device_train_batch_size  # the longest rows of a batch, not all
+    a_layer = 4 * tokens * kept_values(model.get_base_model().config, config.lora.r)
+    inputs = 4 * tokens * layers * width
+    spared = 2 * (LOGITS_BYTES - TIGHT_LOGITS_BYTES)
+    assert needed[False, False] - needed[False, True] == (layers - 1) * a_layer - inputs + spared
+    fixed = needed[False, False] - 2 * LOGITS_BYTES
+    assert bytes_needed(config, model, long, False, False) - 2 * LOGITS_BYTES == 2 * fixed
+
+
+@pytest.mark.parametrize(
+    ("changes", "chosen"),
+    [
+        ({}, (True, False)),
+        ({"keep_dequantized": False}, (False, False)),
+        ({"gradient_checkpointing": True}, (True, True)),
+        ({"keep_dequantized": False, "gradient_checkpointing": True}, (False, True)),
+    ],
+    ids=str,
+)
+def test_on_a_cpu_the_recipe_decides_and_else_speed(
+    changes: dict[str, Any], chosen: tuple[bool, bool], tiny_qwen: Path, tmp_path: Path
+) -> None:
+    config = config_with(tiny_qwen, tmp_path, **changes)
+    assert choose_memory(config, make_model("qwen2"), Dataset.from_list(draw_rows((9,)))) == chosen

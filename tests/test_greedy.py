@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from qloratory.decoder import Decoder
-from qloratory.greedy import decode_greedily
+from qloratory.greedy import cut, decode_greedily
 from test_decoder import FAMILIES, make_model
 
 PROMPTS = [5, 1, 23, 9]  # tokens
@@ -64,3 +64,10 @@ def test_one_new_token_and_an_end_at_once() -> None:
     decoder.refresh()
     assert decode_greedily(decoder, prompts, 1, [0]) == [[token] for token in first]
     assert decode_greedily(decoder, prompts, NEW, first) == [[token] for token in first]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "kept"), [([5, 6, 1, 7], [5, 6, 1]), ([2, 1], [2]), ([5, 6], [5, 6]), ([], [])], ids=str
+)
+def test_an_answer_is_cut_behind_its_first_end(tokens: list[int], kept: list[int]) -> None:
+    assert cut(tokens, ends=[1, 2]) == kept

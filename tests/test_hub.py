@@ -90,6 +90,29 @@ def test_a_whole_model_is_fetched_file_by_file(tiny_qwen: Path, outcomes: dict[s
     assert fetched == {path.name: path.read_bytes() for path in tiny_qwen.iterdir()}
 
 
+def test_whether_the_hub_has_a_model_is_asked_of_the_hub(hub: HubStandIn, tmp_path: Path) -> None:
+    """What decides between the recipes where there is a GPU."""
+    recipes = []
+    for name in ("owner/good", "owner/e404", "owner/e500"):
+        recipes.append(tmp_path / f"{name.partition('/')[2]}.yaml")
+        recipes[-1].write_text(f"model: {{name_or_path: {name}}}\ntrain: {{output_dir: out}}\n")
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom qloratory.choose import hub_has_model\n"
+        "print([hub_has_model(Path(name)) for name in sys.argv[1:]])"
+    )
+    done = run_child("-c", script, *map(str, recipes), env=online(hub.endpoint, tmp_path / "cache"))
+    assert done.stdout == "[True, False, False]\n", done.stderr
+
+
+def test_a_cache_that_cannot_be_written_is_the_disks_fault(hub: HubStandIn, tiny_qwen: Path, tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, tiny_settings(tiny_qwen, tmp_path))
+    (tmp_path / "file").write_text("")
+    done = run_child(*commands(recipe, "owner/good"), env=online(hub.endpoint, tmp_path / "file" / "cache"))
+    assert "codes [6]" in done.stdout, done.stderr
+    assert "a part of the path is a file" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def commands(recipe: Path, *names: str) -> list[str]:
     """A child that answers one prompt with the base of each name, and prints the exit codes."""
     arguments = [["generate", str(recipe), "--baseline", "--prompt", "Hi", f"model.name_or_path={n}"] for n in names]

@@ -198,6 +198,37 @@ def test_verify_resume(tiny_qwen: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert set(tmp_path.iterdir()) == before
 
 
+DRIFTS = """
+import sys
+from qloratory.train import QloraTrainer
+
+compute = QloraTrainer.training_step
+
+def training_step(self, *inputs):
+    if "--resume" in sys.argv:
+        next(p for p in self.model.parameters() if p.requires_grad).data.add_(1e-3)
+    return compute(self, *inputs)
+
+QloraTrainer.training_step = training_step
+
+def shape(row):
+    return row
+"""
+
+
+@pytest.mark.promise("--verify-resume tells a resumed training that is another one, step by step, with exit code 9.")
+def test_verify_resume_tells_a_difference(tiny_qwen: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The user's own code makes the resumed training another than the first."""
+    (tmp_path / "mine.py").write_text(DRIFTS)
+    recipe = str(write_recipe(tmp_path, tiny_settings(tiny_qwen, tmp_path)))
+    assert main(["train", recipe, "--verify-resume", f"data.formatting_func={tmp_path / 'mine.py'}:shape"]) == 9
+    printed = capsys.readouterr()
+    lines = [line.split()[-1] for line in printed.out.splitlines() if line.endswith((" equal", " DIFFERENT"))]
+    assert lines == ["equal"] * 3 + ["DIFFERENT"] * 4
+    assert "Resuming is exact" not in printed.out
+    assert "the resumed training is not the one that was never stopped" in printed.err
+
+
 def test_verify_resume_says_why_it_cannot(tiny_qwen: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = str(write_recipe(tmp_path, tiny_settings(tiny_qwen, tmp_path)))
     assert main(["train", recipe, "--verify-resume", "train.max_length=50"]) == 9

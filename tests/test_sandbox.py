@@ -18,6 +18,7 @@ import pytest
 
 from conftest import ROOT, tiny_settings, write_recipe
 from qloratory.confine import LAYERS, MAX_THREADS, OPTIONAL, WORK_MIB
+from qloratory.errors import HardwareError
 from qloratory.sandbox import missing_layers, require_layers, run_tests
 from qloratory.seccomp import ARCHITECTURES, PLAIN, SPECIAL, platform_name, system_calls
 
@@ -523,6 +524,57 @@ def test_what_code_ran_under_is_recorded(execute: str, finished_run: Path, tmp_p
         assert evaluation["baseline"]["tests_passed"]["n"] == 3
         assert "Missing: IPC namespace (No space left on device)." in page
         assert "code run without full isolation" in page
+
+
+LOSES = """
+import pathlib, sys
+from qloratory.errors import QloratoryError
+from qloratory.sandbox import missing_layers, run_tests
+missing_layers()
+pathlib.Path("/proc/sys/user/max_user_namespaces").write_text("0")
+try:
+    print(run_tests("def f(): pass", ["f()"], "f", 5, 256))
+except QloratoryError as error:
+    print(error.exit_code, error)
+"""
+
+
+@pytest.mark.promise("A layer that the machine takes away between two answers stops the evaluation; no code runs.")
+def test_a_layer_that_is_lost_on_the_way_is_told() -> None:
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", sys.executable, "-c", LOSES],
+        env=dict(os.environ) | {"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.stdout.startswith("5 the sandbox lost its user namespace (No space left on device)"), done.stderr
+
+
+def test_a_processor_without_a_table_has_no_filter() -> None:
+    """The kernel calls itself another machine's, as it does for programs of 32 bits."""
+    script = (
+        "from qloratory.sandbox import missing_layers\nfrom qloratory.seccomp import platform_name\n"
+        "print(missing_layers()['seccomp filter'])\n"
+        "try: platform_name()\nexcept OSError as error: print(error.strerror)"
+    )
+    done = subprocess.run(
+        ["setarch", "linux32", sys.executable, "-c", script],
+        env=dict(os.environ) | {"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert re.fullmatch(r"(there is no table of system calls for (i686|armv8l)\n){2}", done.stdout), done.stderr
+
+
+@pytest.mark.parametrize(("says", "told"), [("echo no such library >&2; ", "no such library"), ("", "no message")])
+def test_a_sandbox_that_does_not_start_says_why(
+    says: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interpreter that ends at once, as one does whose libraries were replaced under it."""
+    require_layers(True)
+    broken = tmp_path / "python"
+    broken.write_text(f"#!/bin/sh\n{says}exit 3\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(broken))
+    sentence = f"the sandbox does not start here (status 3: {told}); set evaluate.execute=false to score style alone"
+    with pytest.raises(HardwareError, match=re.escape(sentence)):
+        passes(GOOD, "assert f(1) == 2")
 
 
 @pytest.mark.promise("Without the layers, `run` stops before it trains, and `evaluate` stops and keeps all answers.")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from conftest import read_rows, tiny_settings, write_recipe
 from processes import finish, outcome, prepare, start, unmeasured
 from qloratory.checkpoint import damage, newest_good_checkpoint
 from qloratory.run import Lock
+from qloratory.stop import stop_at_once, stop_at_step_end
 
 
 def settings_of(model: Path, folder: Path, **changes: Any) -> dict[str, Any]:
@@ -136,6 +138,16 @@ def test_out_of_memory(how: str, tiny_qwen: Path, tmp_path: Path) -> None:
     assert finish(["train", recipe, "--resume", "train.gradient_checkpointing=true"], tmp_path / "log") == 0
 
 
+@pytest.mark.promise("An error that nobody thought of is told whole, for a report of it, and the run can be resumed.")
+def test_an_error_that_nobody_thought_of(tiny_qwen: Path, tmp_path: Path) -> None:
+    recipe = prepare(tmp_path / "a", settings_of(tiny_qwen, tmp_path))
+    assert finish(["train", recipe], tmp_path / "odd", fail_at_step=(4, "bug")) == 1
+    text = (tmp_path / "odd").read_text(encoding="utf-8")
+    assert "Traceback (most recent call last)" in text
+    assert text.endswith("qloratory: unexpected LookupError: odd\n")
+    assert finish(["train", recipe, "--resume"], tmp_path / "log") == 0
+
+
 @pytest.mark.promise("A run directory that vanishes stops training with one sentence.")
 def test_a_vanished_directory(tiny_qwen: Path, tmp_path: Path) -> None:
     recipe = prepare(tmp_path / "a", settings_of(tiny_qwen, tmp_path, max_steps=1000))
@@ -211,3 +223,50 @@ cp -r {small}/run {tmp_path}/kept
     assert "code 0" in done.stdout, done.stderr
     assert "Resuming from" in done.stdout
     assert damage(tmp_path / "kept" / "checkpoint-120") is None
+
+
+SWALLOWED = """
+import os, signal, sys, time
+from qloratory.stop import Stopped, stop_at_once
+
+class Noisy:
+    def __del__(self):
+        raise ValueError("not a signal")
+
+class Slow:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)  # the handler raises here, where Python swallows it
+
+try:
+    with stop_at_once():
+        Noisy()
+        Slow()
+        began = time.monotonic()
+        while time.monotonic() - began < 20:
+            time.sleep(0.01)
+except Stopped as stopped:
+    print(stopped.exit_code, time.monotonic() - began < 5)
+    time.sleep(0.3)  # it is not raised once more
+    print("over")
+"""
+
+
+@pytest.mark.promise("A signal that comes within a destructor, which swallows what is raised, stops all the same.")
+def test_a_signal_that_a_destructor_swallows_stops_all_the_same() -> None:
+    done = subprocess.run([sys.executable, "-c", SWALLOWED], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "143 True\nover\n", done.stderr
+    assert "not a signal" in done.stderr  # other errors in destructors are told as ever
+    assert "stopped by" not in done.stderr
+
+
+def test_in_a_thread_signals_stay_their_owners() -> None:
+    """A notebook or a server that runs a stage in a thread keeps its handlers."""
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+    def within() -> list[Any]:
+        with stop_at_once(), stop_at_step_end(lambda: "never") as request:
+            return [*(signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)), request.number]
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(within).result() == [*before, None]

@@ -163,11 +163,9 @@ def peak_mib(device: str) -> float:
     """The most memory held since `reset_peak_memory`: the GPU's allocations, or this process's resident set."""
     if device == "cuda":
         return round(torch.cuda.max_memory_allocated() / MIB, 1)
-    status = Path("/proc/self/status")
-    if status.exists():
-        fields = dict(line.split(":", 1) for line in status.read_text(encoding="ascii", errors="replace").splitlines())
-        return round(int(fields["VmHWM"].split()[0]) / 1024, 1)
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    fields = dict(line.split(":", 1) for line in status.splitlines())
+    return round(int(fields["VmHWM"].split()[0]) / 1024, 1)
 
 
 def held_mib(device: str) -> float:

@@ -255,10 +255,7 @@ def describe_hardware() -> dict[str, Any]:
 
 def cpu_name() -> str:
     """The processor's name and its widest vector instructions, which decide the speed."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
     return f"{name} ({torch.backends.cpu.get_cpu_capability()})"
 
