@@ -1,8 +1,8 @@
 """The chat template, rendered where it can do no harm: in a process of its own, with little time and memory.
 
 A chat template comes with the model and is a program. Jinja's sandbox lets it do nothing but compute, yet that without
-end: loops within loops, texts of gigabytes. Python cannot interrupt all of it (a sum of a million lists is one call), so
-a process that holds no model and no data renders, for all conversations, and the kernel ends it.
+end: loops within loops, texts of gigabytes. Python cannot interrupt all of it (a sum of a million lists is one call),
+so a process that holds no model and no data renders, for all conversations, and the kernel ends it.
 
 For one conversation a template may take SECONDS of processor time, MEMORY_MIB and CHARACTERS; for many, no more than
 EACH_SECONDS each on average.
@@ -162,7 +162,7 @@ def make_environment() -> Any:
     class PublicNamespace(Namespace):
         """Without names that begin with an underscore, by which a template could reach Python's inside."""
 
-        def __init__(*args: Any, **values: Any) -> None:  # noqa: N805 (so that a value may be called self)
+        def __init__(*args: Any, **values: Any) -> None:  # a value may be called self
             for name in dict(*args[1:], **values):
                 check_name(name)
             Namespace.__init__(*args, **values)
