@@ -274,7 +274,7 @@ def test_absurd_headers_of_weights(name: str, tiny_qwen: Path, finished_run: Pat
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"r": 10**9}, "cannot have the rank 1000000000: its weights have .4."),
+        ({"r": 10**9}, "cannot have the rank 1000000000, its weights have .4."),
         ({"rank_pattern": {"q_proj": 10**9}}, "cannot have the rank 1000000000"),
         ({"r": [4]}, "is the folder complete"),
         ({"rank_pattern": [4]}, "is the folder complete"),

@@ -479,7 +479,10 @@ def check_ranks(adapter: Path) -> None:
         ranks = {weights.get_slice(name).get_shape()[0] for name in weights.keys() if "lora_A" in name}  # noqa: SIM118
     for rank in (config.get("r", 8), *(config.get("rank_pattern") or {}).values()):
         if rank not in ranks:
-            raise ModelError(f"the adapter {adapter} cannot have the rank {str(rank)[:40]}: its weights have {ranks}")
+            raise ModelError(
+                f"the adapter {adapter} cannot be put on this model: it cannot have the rank {str(rank)[:40]}, "
+                f"its weights have {ranks}"
+            )
 
 
 def trainable_parameters(model: nn.Module) -> dict[str, torch.Tensor]:
