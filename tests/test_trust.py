@@ -128,7 +128,7 @@ BACKTRACKING = {"type": "Split", "pattern": {"Regex": "(a|aa)+$"}, "behavior": "
         ({"added_tokens": [{"id": 2**31, "content": "x"}]}, "a token cannot have the id 2147483648"),
         ({"model": {"type": "BPE", "vocab": {"a": 2**32 - 1}, "merges": []}}, "a token cannot have the id 4294967295"),
         ({"normalizer": DOUBLING}, "its replacements could make a text 1.22e\\+19 times as long"),
-        ({"model": {"type": "Unigram", "unk_id": None, "vocab": [["a", 0.0]]}}, "the model's tokenizer fails|no end"),
+        ({"model": {"type": "Unigram", "unk_id": None, "vocab": [["a", 0.0]]}}, "is the folder complete"),
     ],
 )
 def test_tokenizers_that_break_their_library(
@@ -143,7 +143,8 @@ def test_tokenizers_that_break_their_library(
 
 def mutated(value: Any, chance: random.Random) -> Any:
     """JSON with one of its values, near the top most likely, replaced by another kind of value or by another of its."""
-    odd = [None, True, -1, 2**32, 1e300, "", "((((", "\0", [], {}, [[]], {"type": "Precompiled", "x": "/////w=="}]
+    odd: list[Any] = [None, True, -1, 2**32, 1e300, "", "((((", "\0", [], {}, [[]]]
+    odd.append({"type": "Precompiled", "x": "/////w=="})
     if isinstance(value, dict | list) and value and chance.random() < 0.8:
         copy: Any = value.copy()
         key = chance.choice(list(value)) if isinstance(value, dict) else chance.randrange(len(value))
