@@ -97,8 +97,9 @@ def test_a_template_that_takes_too_much_is_refused(name: str) -> None:
 
 
 def test_a_killed_process_is_started_again() -> None:
-    os.kill(RENDERER.start().pid, signal.SIGKILL)
-    RENDERER.start().wait()
+    process = RENDERER.start()
+    process.kill()
+    process.wait()
     assert render_template("{{ 1 + 1 }}", {}) == "2"
 
 
