@@ -491,6 +491,41 @@ def test_a_missing_layer_is_named_and_refused(kind: str, tmp_path: Path) -> None
         assert report == JUDGED
 
 
+@pytest.mark.promise(
+    "evaluation.json and the report say under which layers generated code ran, and which were missing."
+)
+@pytest.mark.parametrize("execute", ["anyway", "false"])
+def test_what_code_ran_under_is_recorded(execute: str, finished_run: Path, tmp_path: Path) -> None:
+    """Where the kernel gives no IPC namespace."""
+    shutil.copytree(finished_run, tmp_path / "finished")
+    arguments = [str(tmp_path / "finished" / "recipe.yaml"), f"train.output_dir={tmp_path / 'finished' / 'run'}"]
+    script = (
+        "import sys\nfrom qloratory.cli import main\n"
+        "sys.exit(main(['evaluate', *sys.argv[1:]]) or main(['report', *sys.argv[1:]]))"
+    )
+    limit = 'echo 0 > /proc/sys/user/max_ipc_namespaces && exec "$@"'
+    command = ["unshare", "--user", "--map-root-user", "sh", "-c", limit, "sh", sys.executable, "-c", script]
+    done = subprocess.run(
+        [*command, *arguments, f"evaluate.execute={execute}"],
+        env=dict(os.environ) | {"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    evaluation = json.loads((tmp_path / "finished" / "run" / "evaluation.json").read_text(encoding="utf-8"))
+    isolation = evaluation["isolation"]
+    page = (tmp_path / "finished" / "run" / "report.html").read_text(encoding="utf-8")
+    if execute == "false":
+        assert isolation == {"execute": False, "layers": [], "missing": {}, "missing_optional": {}}
+        assert evaluation["baseline"]["tests_passed"]["n"] == 0
+        assert "code was not run (evaluate.execute=false)" in page
+    else:
+        assert isolation["execute"] == "anyway"
+        assert isolation["missing"] == {"IPC namespace": "No space left on device"}
+        assert set(isolation["layers"]) == set(LAYERS) - {"IPC namespace"} - set(isolation["missing_optional"])
+        assert evaluation["baseline"]["tests_passed"]["n"] == 3
+        assert "Missing: IPC namespace (No space left on device)." in page
+        assert "code run without full isolation" in page
+
+
 LOSES = """
 import pathlib, sys
 from qloratory.errors import QloratoryError
@@ -540,41 +575,6 @@ def test_a_sandbox_that_does_not_start_says_why(
     sentence = f"the sandbox does not start here (status 3: {told}); set evaluate.execute=false to score style alone"
     with pytest.raises(HardwareError, match=re.escape(sentence)):
         passes(GOOD, "assert f(1) == 2")
-
-
-@pytest.mark.promise(
-    "evaluation.json and the report say under which layers generated code ran, and which were missing."
-)
-@pytest.mark.parametrize("execute", ["anyway", "false"])
-def test_what_code_ran_under_is_recorded(execute: str, finished_run: Path, tmp_path: Path) -> None:
-    """Where the kernel gives no IPC namespace."""
-    shutil.copytree(finished_run, tmp_path / "finished")
-    arguments = [str(tmp_path / "finished" / "recipe.yaml"), f"train.output_dir={tmp_path / 'finished' / 'run'}"]
-    script = (
-        "import sys\nfrom qloratory.cli import main\n"
-        "sys.exit(main(['evaluate', *sys.argv[1:]]) or main(['report', *sys.argv[1:]]))"
-    )
-    limit = 'echo 0 > /proc/sys/user/max_ipc_namespaces && exec "$@"'
-    command = ["unshare", "--user", "--map-root-user", "sh", "-c", limit, "sh", sys.executable, "-c", script]
-    done = subprocess.run(
-        [*command, *arguments, f"evaluate.execute={execute}"],
-        env=dict(os.environ) | {"PYTHONPATH": str(ROOT / "src")}, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    evaluation = json.loads((tmp_path / "finished" / "run" / "evaluation.json").read_text(encoding="utf-8"))
-    isolation = evaluation["isolation"]
-    page = (tmp_path / "finished" / "run" / "report.html").read_text(encoding="utf-8")
-    if execute == "false":
-        assert isolation == {"execute": False, "layers": [], "missing": {}, "missing_optional": {}}
-        assert evaluation["baseline"]["tests_passed"]["n"] == 0
-        assert "code was not run (evaluate.execute=false)" in page
-    else:
-        assert isolation["execute"] == "anyway"
-        assert isolation["missing"] == {"IPC namespace": "No space left on device"}
-        assert set(isolation["layers"]) == set(LAYERS) - {"IPC namespace"} - set(isolation["missing_optional"])
-        assert evaluation["baseline"]["tests_passed"]["n"] == 3
-        assert "Missing: IPC namespace (No space left on device)." in page
-        assert "code run without full isolation" in page
 
 
 @pytest.mark.promise("Without the layers, `run` stops before it trains, and `evaluate` stops and keeps all answers.")

@@ -1,4 +1,4 @@
-"""A chat template is a program of a stranger's: it renders as in Transformers, and is stopped when it takes too much."""
+"""A chat template is a stranger's program: it renders as in Transformers, and is stopped when it takes too much."""
 
 import os
 import signal
@@ -63,7 +63,8 @@ HOSTILE = {
     "a constant of the compiler": "{{ ('a' * 10**8) | length }}{{ 9 ** (9 ** 9) }}",
     "a text that doubles": "{% set n = namespace(x='aa') %}{% for i in range(40) %}{% set n.x = n.x ~ n.x %}"
     "{% endfor %}{{ n.x }}",
-    "a list that doubles": "{% set n = namespace(x=[1]) %}{% for i in range(40) %}{% set n.x = n.x + n.x %}{% endfor %}",
+    "a list that doubles": "{% set n = namespace(x=[1]) %}{% for i in range(40) %}{% set n.x = n.x + n.x %}"
+    "{% endfor %}",
     "a call that Python cannot interrupt": "{% set n = namespace(x=[[1]]) %}{% for i in range(21) %}"
     "{% set n.x = n.x + n.x %}{% endfor %}{{ n.x | sum(start=[]) }}",
     "a comparison without end": "{% set n = namespace(x=[1], y=[1]) %}{% for i in range(60) %}"
@@ -96,8 +97,9 @@ def test_a_template_that_takes_too_much_is_refused(name: str) -> None:
 
 
 def test_a_killed_process_is_started_again() -> None:
-    os.kill(RENDERER.start().pid, signal.SIGKILL)
-    RENDERER.start().wait()
+    process = RENDERER.start()
+    process.kill()
+    process.wait()
     assert render_template("{{ 1 + 1 }}", {}) == "2"
 
 
@@ -114,8 +116,7 @@ def test_a_slow_template_cannot_take_its_limit_again_and_again() -> None:
     slow = "{% for a in range(8000) %}{% for b in range(1000) %}{% endfor %}{% endfor %}"
     started = time.monotonic()
     with pytest.raises(LabelError, match="seconds of computing"):
-        for _ in range(100):
-            render_template(slow, {})
+        [render_template(slow, {}) for _ in range(100)]
     assert time.monotonic() - started < 3 * SECONDS
 
 

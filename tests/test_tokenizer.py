@@ -59,7 +59,7 @@ def test_a_tokenizer_that_breaks_the_library(part: str, content: Any, model: Pat
 @pytest.mark.promise("A tokenizer with tokens for which the model has no embedding is refused before anything is run.")
 def test_tokens_without_an_embedding(model: Path) -> None:
     source = change(model, "added_tokens", [{"id": 1024, "content": "<one_too_many>", **ORDINARY}])
-    with pytest.raises(ModelError, match="'<one_too_many>' with the number 1024, and its model has 1024 embeddings"):
+    with pytest.raises(ModelError, match="'<one_too_many>' is number 1024, and the model knows 1,024 tokens"):
         load_tokenizer(source)
 
 
@@ -68,7 +68,7 @@ def test_a_special_token_that_no_conversation_uses_needs_no_embedding(model: Pat
     assert load_tokenizer(source).convert_tokens_to_ids("<image>") == 1024
     config = json.loads((model / "tokenizer_config.json").read_text(encoding="utf-8"))
     (model / "tokenizer_config.json").write_text(json.dumps(config | {"pad_token": "<image>"}), encoding="utf-8")
-    with pytest.raises(ModelError, match="'<image>' with the number 1024"):
+    with pytest.raises(ModelError, match="'<image>' is number 1024"):
         load_tokenizer(source)
 
 

@@ -7,6 +7,8 @@ answer and its end token keep their ids as labels. Everything else gets -100, th
 
 import functools
 import re
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from datasets import Dataset
@@ -101,7 +103,7 @@ def encode_chat(
     added, controls = added_ids(tokenizer), control_ids(tokenizer)
     as_letters = controls_as_letters(tokenizer, tokenizer.get_chat_template())
     suspect = any(as_letters.search(message["content"]) for message in messages)
-    if not suspect and tuple(token for token in ids if token in added) == expected:
+    if not suspect and only(added, ids) == expected:
         return ids
 
     def encode_marked(edges: bool) -> list[int] | None:
@@ -113,9 +115,8 @@ def encode_chat(
     mark = unused_character(messages)
     cut, apart = encode_marked(edges=False), encode_marked(edges=True)
     allowed = expected if apart is None else apart
-    if cut is not None and allowed is not None:
-        if [token for token in cut if token in controls] == [token for token in allowed if token in controls]:
-            return cut
+    if cut is not None and allowed is not None and only(controls, cut) == only(controls, allowed):
+        return cut
     if apart is not None:
         return apart
     texts = [message["content"] for message in messages]
@@ -124,6 +125,10 @@ def encode_chat(
         "a conversation holds control tokens of the model, and its chat template looks at them, so that they cannot be "
         f"taken as letters; take them out of the text: {', '.join(sorted(found)) or 'one that text and template make'}"
     )
+
+
+def only(wanted: frozenset[int], ids: Sequence[int]) -> tuple[int, ...]:
+    return tuple(token for token in ids if token in wanted)
 
 
 def encode(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
@@ -168,7 +173,7 @@ def cut_controls(text: str, tokenizer: PreTrainedTokenizerBase) -> list[str]:
             parts.append(part)
             continue
         bounds = [0, *(place + 1 for place in places), len(part)]
-        rest += [part[start:end] for start, end in zip(bounds, bounds[1:], strict=False)][::-1]
+        rest += [part[start:end] for start, end in pairwise(bounds)][::-1]
     return parts
 
 
@@ -198,15 +203,18 @@ def control_spans(text: str, tokenizer: PreTrainedTokenizerBase) -> list[tuple[i
 
 @functools.lru_cache(maxsize=256)
 def template_tokens(
-    tokenizer: PreTrainedTokenizerBase, template: str, roles: tuple[str, ...], opened: bool
+    tokenizer: PreTrainedTokenizerBase, _template: str, roles: tuple[str, ...], opened: bool
 ) -> tuple[int, ...] | None:
-    """The added tokens that the template itself writes around the messages of these roles; None where it fails."""
+    """The added tokens that the template itself writes around the messages of these roles; None where it fails.
+
+    The template is the tokenizer's, and given for the cache.
+    """
     try:
         messages = [{"role": role, "content": "x"} for role in roles]
         ids = encode(render_chat(messages, tokenizer, add_generation_prompt=opened), tokenizer)
     except LabelError:
         return None
-    return tuple(token for token in ids if token in added_ids(tokenizer))
+    return only(added_ids(tokenizer), ids)
 
 
 @functools.lru_cache(maxsize=8)

@@ -16,7 +16,7 @@ import platformdirs
 import torch
 import torch.nn.functional as F
 from dotenv import dotenv_values
-from safetensors import SafetensorError
+from safetensors import safe_open
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -32,8 +32,9 @@ from transformers import (
 from qloratory.config import Config, LoraSection, ModelSection, QuantizationSection, one_line
 from qloratory.errors import HardwareError, ModelError
 from qloratory.hub import fetch_model
+from qloratory.labels import encode_chat
 from qloratory.template import RENDERER
-from qloratory.trust import check_adapter_folder, check_model_folder, told_as_one_sentence
+from qloratory.trust import check_adapter_folder, check_model_folder, read_config, told_as_one_sentence
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,8 @@ def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
     trained so may never learn to stop.
 
     Raises:
-        ModelError: There is no tokenizer, or it has no chat template or no end token.
+        ModelError: There is no tokenizer, it has no chat template or no end token, or does not fit the model.
+        LabelError: The chat template, or the tokenizer, fails on any prompt.
     """
     RENDERER.start()  # it is ready when the tokenizer is
     tokenizer = from_pretrained(AutoTokenizer, source)
@@ -188,25 +190,32 @@ def load_tokenizer(source: Source) -> PreTrainedTokenizerBase:
 
 
 def check_vocabulary(tokenizer: PreTrainedTokenizerBase, source: Source) -> None:
-    """Try it, and refuse tokens for which the model has no embedding.
+    """Try it, and refuse a tokenizer that gives ids for which the model has no embedding.
 
-    Some models have special tokens too many, of pictures for example, that no conversation uses.
+    Some models have special tokens without one, for pictures for example: no text can write those, and no template
+    should.
 
     Raises:
-        ModelError: It fails, or gives what the model does not know.
+        ModelError: It fails on a plain text, or with the first such token.
+        LabelError: The template fails on the shortest of all prompts, or takes too much.
     """
     with told_as_one_sentence(f"{source.name_or_path} cannot be loaded", ModelError):
         tokenizer.decode(tokenizer(PROBE)["input_ids"])
     size = from_pretrained(AutoConfig, source).get_text_config().vocab_size
     special = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
-    used = {tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id}
-    for token, number in tokenizer.get_vocab().items():
-        is_used = number not in special or number in used or token in str(tokenizer.chat_template)
-        if number >= size and is_used:
-            raise ModelError(
-                f"{source.name_or_path} cannot be used: its tokenizer has a token {token[:40]!r} with the number "
-                f"{number}, and its model has {size} embeddings; are both of one model?"
-            )
+    written = {tokenizer.eos_token_id, tokenizer.pad_token_id}
+    written |= {*encode_chat([{"role": "user", "content": "Hi"}], tokenizer, add_generation_prompt=True)}
+    beyond = [
+        (number, token)
+        for token, number in tokenizer.get_vocab().items()
+        if number >= size and (number not in special or number in written)
+    ]
+    if beyond:
+        number, token = min(beyond)
+        raise ModelError(
+            f"{source.name_or_path} has a tokenizer of another model: its token {token!r} is number {number}, and the "
+            f"model knows {size:,} tokens; take the one that belongs to the model, or extend its embedding"
+        )
 
 
 def load_base(config: Config, source: Source, *, quantized: bool = True) -> PreTrainedModel:
@@ -462,10 +471,22 @@ def load_adapter(model: PreTrainedModel, adapter: Path, base: str | None = None)
         ModelError: The folder is no adapter, is not to be trusted, or does not fit this base.
     """
     check_adapter_folder(adapter, base)
-    try:
+    with told_as_one_sentence(f"the adapter {adapter} cannot be put on this model", ModelError):
+        check_ranks(adapter)
         return peft.PeftModel.from_pretrained(model, str(adapter)).eval()
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError, SafetensorError) as error:
-        raise ModelError(f"the adapter {adapter} cannot be put on this model: {one_line(error)[:300]}") from error
+
+
+def check_ranks(adapter: Path) -> None:
+    """Refuse a rank that the adapter's weights do not have: PEFT makes the layers by it before it reads them."""
+    config = read_config(adapter / "adapter_config.json")
+    with safe_open(adapter / "adapter_model.safetensors", "pt") as weights:
+        ranks = {weights.get_slice(name).get_shape()[0] for name in weights.keys() if "lora_A" in name}  # noqa: SIM118
+    for rank in (config.get("r", 8), *(config.get("rank_pattern") or {}).values()):
+        if rank not in ranks:
+            raise ModelError(
+                f"the adapter {adapter} cannot be put on this model: it cannot have the rank {str(rank)[:40]}, "
+                f"its weights have {ranks}"
+            )
 
 
 def trainable_parameters(model: nn.Module) -> dict[str, torch.Tensor]:

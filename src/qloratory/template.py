@@ -1,8 +1,8 @@
 """The chat template, rendered where it can do no harm: in a process of its own, with little time and memory.
 
 A chat template comes with the model and is a program. Jinja's sandbox lets it do nothing but compute, yet that without
-end: loops within loops, texts of gigabytes. Python cannot interrupt all of it (a sum of a million lists is one call), so
-a process that holds no model and no data renders, for all conversations, and the kernel ends it.
+end: loops within loops, texts of gigabytes. Python cannot interrupt all of it (a sum of a million lists is one call),
+so a process that holds no model and no data renders, for all conversations, and the kernel ends it.
 
 For one conversation a template may take SECONDS of processor time, MEMORY_MIB and CHARACTERS; for many, no more than
 EACH_SECONDS each on average.
@@ -28,6 +28,7 @@ SECONDS = 3.0
 EACH_SECONDS = 0.05
 MEMORY_MIB = 512
 CHARACTERS = 2**24  # a conversation has at most some million
+ADVICE = "choose a model with another template"
 LAUNCH = "import sys; sys.path += sys.argv[1:]; from qloratory.template import serve; serve()"
 
 
@@ -74,8 +75,8 @@ class Renderer:
                 return json.loads(answer)
             status = self.stop()
         if status == -signal.SIGPROF:
-            return {"error": f"it takes more than {SECONDS:.0f} seconds of computing"}
-        return {"error": f"the process that renders it has ended (status {status})"}
+            return {"error": f"it takes more than {SECONDS:.0f} seconds of computing; {ADVICE}"}
+        return {"error": f"the process that renders it has ended (status {status}); {ADVICE}"}
 
     def stop(self) -> int:
         """End the process; its status."""
@@ -99,10 +100,7 @@ def render_template(template: str, values: dict[str, Any]) -> str:
     """
     answer = RENDERER.ask({"template": template, "values": values})
     if "error" in answer:
-        raise LabelError(
-            f"the model's chat template fails on a conversation: {answer['error']}; change the conversation, or choose "
-            "a model with another template"
-        )
+        raise LabelError(f"the model's chat template fails on a conversation: {answer['error']}")
     return answer["text"]
 
 
@@ -130,10 +128,10 @@ def answer_line(line: bytes, compiled: Any) -> bytes:
         request = json.loads(line)
         text = compiled(request["template"]).render(request["values"])
         if len(text) > CHARACTERS:
-            return json.dumps({"error": f"it writes more than {CHARACTERS:,} characters"}).encode()
+            return json.dumps({"error": f"it writes more than {CHARACTERS:,} characters; {ADVICE}"}).encode()
         return json.dumps({"text": text}).encode()
     except MemoryError:
-        return json.dumps({"error": f"it takes more than {MEMORY_MIB} MiB of memory"}).encode()
+        return json.dumps({"error": f"it takes more than {MEMORY_MIB} MiB of memory; {ADVICE}"}).encode()
     except Exception as error:  # a template is a program: anything may come out of it
         return json.dumps({"error": " ".join(str(error)[:1000].split())[:200] or type(error).__name__}).encode()
 
@@ -162,7 +160,7 @@ def make_environment() -> Any:
     class PublicNamespace(Namespace):
         """Without names that begin with an underscore, by which a template could reach Python's inside."""
 
-        def __init__(*args: Any, **values: Any) -> None:  # noqa: N805 (so that a value may be called self)
+        def __init__(*args: Any, **values: Any) -> None:  # a value may be called self
             for name in dict(*args[1:], **values):
                 check_name(name)
             Namespace.__init__(*args, **values)

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 from qloratory.errors import LabelError, ModelError, QloratoryError
 
 CODE_KEYS = ("auto_map", "custom_pipelines")  # name Python files of the folder, to be imported
+PLAIN_NAME = re.compile(r"[\w.-]+")
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 MAX_JSON_BYTES = 64 * 2**20
 MAX_GROWTH = 2**12  # of a text by the replacements of a tokenizer; a usual one has two or three of one character
@@ -37,7 +39,9 @@ def check_model_folder(folder: Path) -> None:
         raise ModelError(f"{folder} is not a model folder: it holds no config.json")
     for name in ("config.json", "tokenizer_config.json", "generation_config.json", "processor_config.json"):
         if (folder / name).is_file():
-            refuse_code(read_config(folder / name), folder / name)
+            settings = read_config(folder / name)
+            refuse_code(settings, folder / name)
+            check_end_tokens(settings.get("eos_token_id"), folder / name)
     check_weights(folder)
     if (folder / "tokenizer.json").is_file():
         check_tokenizer(read_config(folder / "tokenizer.json"), folder / "tokenizer.json")
@@ -67,6 +71,7 @@ def check_adapter_folder(folder: Path, base: str | None) -> None:
         raise ModelError(f"{folder} is not an adapter: it holds no adapter_config.json; train first")
     config = read_config(file)
     refuse_code(config, file)
+    check_adapter_config(config, file)
     if not (folder / "adapter_model.safetensors").is_file():
         refuse_pickles(folder)
         raise ModelError(f"{folder} is not an adapter: it holds no adapter_model.safetensors; train first")
@@ -76,6 +81,25 @@ def check_adapter_folder(folder: Path, base: str | None) -> None:
             f"the adapter {folder} was trained on {str(trained_on)[:200]!r}, and the recipe's model is {base!r}; "
             "name its own base in model.name_or_path"
         )
+
+
+def check_adapter_config(config: dict[str, Any], path: Path) -> None:
+    """Refuse what would make PEFT compute or build much before a weight is read.
+
+    That are other methods than plain LoRA, and regular expressions, which may never end.
+    """
+    kind, start = config.get("peft_type"), config.get("init_lora_weights")
+    if kind not in (None, "LORA"):
+        raise ModelError(f"{path}: {str(kind)[:40]!r} is no LoRA adapter, and no other kind can be used")
+    if start not in (None, True, False, "gaussian"):
+        raise ModelError(f"{path}: init_lora_weights={str(start)[:40]!r} computes at loading; set it to true")
+    if config.get("layer_replication"):
+        raise ModelError(f"{path}: layer_replication builds another model than the base; it cannot be used")
+    patterns = [config.get(key) for key in ("target_modules", "exclude_modules", "layers_pattern")]
+    patterns += [name for key in ("rank_pattern", "alpha_pattern") for name in config.get(key) or {}]
+    for pattern in patterns:
+        if isinstance(pattern, str) and not PLAIN_NAME.fullmatch(pattern):
+            raise ModelError(f"{path}: {pattern[:40]!r} is a regular expression; name the modules in a list")
 
 
 def same_base(one: str, other: str) -> bool:
@@ -110,6 +134,14 @@ def refuse_code(config: dict[str, Any], path: Path) -> None:
                 f"{path} asks to run Python code that comes with the model ({key}), which qloratory never does; "
                 "choose a model that Transformers knows by itself"
             )
+
+
+def check_end_tokens(ends: Any, path: Path) -> None:
+    for number in ends if isinstance(ends, list) else [ends]:
+        if number is not None or isinstance(ends, list):
+            is_id = isinstance(number, int) and not isinstance(number, bool)
+            if not is_id or not 0 <= number < LARGEST["vocab_size"]:
+                raise ModelError(f"{path}: eos_token_id cannot be {str(ends)[:40]!r}: a token's id is, or several")
 
 
 def check_weights(folder: Path) -> None:
@@ -163,8 +195,10 @@ def objects_within(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def check_tokenizer(content: dict[str, Any], path: Path) -> None:
-    """Refuse a tokenizer.json for which the tokenizer library would take all memory: it makes a list with a place for
-    each id up to the highest, and replaces text by longer text as often as it is told to."""
+    """Refuse a tokenizer.json for which the tokenizer library would take all memory.
+
+    It makes a list with a place for each id up to the highest, and replaces text by longer text as often as told.
+    """
     model, added = content.get("model"), content.get("added_tokens")
     vocabulary = model.get("vocab") if isinstance(model, dict) else None
     ids = [*vocabulary.values()] if isinstance(vocabulary, dict) else []
@@ -190,6 +224,8 @@ def told_as_one_sentence(what: str, kind: type[QloratoryError] = LabelError) -> 
     try:
         yield
     except BaseException as error:
+        if isinstance(error, QloratoryError):
+            raise
         if isinstance(error, Exception) or type(error).__name__ == "PanicException":
             raise kind(f"{what}, is the folder complete? {' '.join(str(error).split())[:300]}") from error
         raise
