@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qloratory.errors import OutputError
+from qloratory.errors import OutputError, one_line
 
 ADAPTER = "adapter_model.safetensors"
 ADAPTER_CONFIG = "adapter_config.json"
@@ -261,7 +261,3 @@ def writing(what: Path, output_dir: Path) -> Iterator[None]:
         last = next((checkpoint.name for checkpoint, problem in judged(output_dir) if problem is None), None)
         hope = f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"
         raise OutputError(f"{what} could not be written: {reason}; {hope}; mend that and go on with --resume") from None
-
-
-def one_line(error: object) -> str:
-    return " ".join(str(error).split())

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from qloratory.errors import ConfigError
+from qloratory.errors import ConfigError, one_line
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 
@@ -222,7 +222,3 @@ def describe_settings() -> str:
             default: Any = "required" if field.is_required() else field.get_default(call_default_factory=True)
             lines.append(f"  {section}.{name} = {default}\n      {field.description}")
     return "\n".join(lines)
-
-
-def one_line(error: object) -> str:
-    return " ".join(str(error).split())

@@ -78,3 +78,7 @@ EXIT_CODES: dict[int, str] = {
     INTERRUPTED_EXIT_CODE: "stopped by Ctrl-C (SIGINT); in training after a checkpoint at the step's end",
     TERMINATED_EXIT_CODE: "stopped by SIGTERM, in the same way",
 }
+
+
+def one_line(error: object) -> str:
+    return " ".join(str(error).split())

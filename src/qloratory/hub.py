@@ -7,8 +7,7 @@ from pathlib import Path
 from huggingface_hub import constants, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
-from qloratory.config import one_line
-from qloratory.errors import ModelError
+from qloratory.errors import ModelError, one_line
 
 # A model's own files, at the top of its repository: no other formats, and no code.
 WANTED = ["*.safetensors", "*.json", "*.jinja", "*.txt", "tokenizer.model"]

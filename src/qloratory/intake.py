@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from qloratory.config import DataSection, one_line
+from qloratory.config import DataSection
 from qloratory.data import FormattingFunc, Message, Row, check_values, format_row, parse_object, read_lines
-from qloratory.errors import DataError, QloratoryError, TooLongError
+from qloratory.errors import DataError, QloratoryError, TooLongError, one_line
 
 RAW_CHARACTERS = 2000  # of a row that is set aside, in rejected.jsonl
 FIRST_REASONS = 3  # a file's first rows that are set aside, in run.json

@@ -14,9 +14,8 @@ from typing import Any
 from datasets import Dataset
 from transformers import PreTrainedTokenizerBase
 
-from qloratory.config import one_line
 from qloratory.data import Message, Row
-from qloratory.errors import LabelError, TooLongError
+from qloratory.errors import LabelError, TooLongError, one_line
 from qloratory.template import render_template
 from qloratory.trust import told_as_one_sentence
 
@@ -222,6 +221,10 @@ def added_ids(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
     return frozenset(tokenizer.added_tokens_decoder)
 
 
+def special_ids(tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    return {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+
+
 def control_ids(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
     """Tokens that no message may write: the special ones, and others that the template puts around turns.
 
@@ -236,7 +239,7 @@ def find_controls(tokenizer: PreTrainedTokenizerBase, template: str) -> frozense
     added = tokenizer.added_tokens_decoder
     turns = template_tokens(tokenizer, template, ("user", "assistant", "user"), False) or ()
     words = {number for number, token in added.items() if token.content.isspace() or token.content.isalnum()}
-    special = {number for number, token in added.items() if token.special} - {tokenizer.unk_token_id}
+    special = special_ids(tokenizer) - {tokenizer.unk_token_id}
     return frozenset(special | (set(turns) - words) | {tokenizer.eos_token_id})
 
 

@@ -29,10 +29,10 @@ from transformers import (
     set_seed,
 )
 
-from qloratory.config import Config, LoraSection, ModelSection, QuantizationSection, one_line
-from qloratory.errors import HardwareError, ModelError
+from qloratory.config import Config, LoraSection, ModelSection, QuantizationSection
+from qloratory.errors import HardwareError, ModelError, one_line
 from qloratory.hub import fetch_model
-from qloratory.labels import encode_chat
+from qloratory.labels import encode_chat, special_ids
 from qloratory.template import RENDERER
 from qloratory.trust import check_adapter_folder, check_model_folder, read_config, told_as_one_sentence
 
@@ -202,7 +202,7 @@ def check_vocabulary(tokenizer: PreTrainedTokenizerBase, source: Source) -> None
     with told_as_one_sentence(f"{source.name_or_path} cannot be loaded", ModelError):
         tokenizer.decode(tokenizer(PROBE)["input_ids"])
     size = from_pretrained(AutoConfig, source).get_text_config().vocab_size
-    special = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+    special = special_ids(tokenizer)
     written = {tokenizer.eos_token_id, tokenizer.pad_token_id}
     written |= {*encode_chat([{"role": "user", "content": "Hi"}], tokenizer, add_generation_prompt=True)}
     beyond = [

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from qloratory.checkpoint import ADAPTER, ADAPTER_CONFIG, OPTIMIZER, RNG, STATE, TRAINER, Checkpoint
-from qloratory.errors import ModelError, TrainingError
+from qloratory.errors import ModelError, TrainingError, one_line
 from qloratory.model import trainable_parameters
 
 
@@ -165,5 +165,6 @@ def fitting(checkpoint: Checkpoint) -> Iterator[None]:
     try:
         yield
     except (AttributeError, IndexError, KeyError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise ModelError(f"checkpoint-{checkpoint.step} does not fit this model and recipe: {reason}") from None
+        raise ModelError(
+            f"checkpoint-{checkpoint.step} does not fit this model and recipe: {one_line(error)}"
+        ) from None

@@ -22,7 +22,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from qloratory.errors import LabelError
+from qloratory.errors import LabelError, one_line
 
 SECONDS = 3.0
 EACH_SECONDS = 0.05
@@ -133,7 +133,7 @@ def answer_line(line: bytes, compiled: Any) -> bytes:
     except MemoryError:
         return json.dumps({"error": f"it takes more than {MEMORY_MIB} MiB of memory; {ADVICE}"}).encode()
     except Exception as error:  # a template is a program: anything may come out of it
-        return json.dumps({"error": " ".join(str(error)[:1000].split())[:200] or type(error).__name__}).encode()
+        return json.dumps({"error": one_line(str(error)[:1000])[:200] or type(error).__name__}).encode()
 
 
 def make_environment() -> Any:

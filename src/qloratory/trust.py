@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from qloratory.errors import LabelError, ModelError, QloratoryError
+from qloratory.errors import LabelError, ModelError, QloratoryError, one_line
 
 CODE_KEYS = ("auto_map", "custom_pipelines")  # name Python files of the folder, to be imported
 PLAIN_NAME = re.compile(r"[\w.-]+")
@@ -227,7 +227,7 @@ def told_as_one_sentence(what: str, kind: type[QloratoryError] = LabelError) -> 
         if isinstance(error, QloratoryError):
             raise
         if isinstance(error, Exception) or type(error).__name__ == "PanicException":
-            raise kind(f"{what}, is the folder complete? {' '.join(str(error).split())[:300]}") from error
+            raise kind(f"{what}, is the folder complete? {one_line(error)[:300]}") from error
         raise
     finally:
         os.dup2(stderr, 2)
